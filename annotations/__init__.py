@@ -1,0 +1,1 @@
+"""Catalogues, tags and decisions. README.md is the map and the glossary."""

@@ -1,0 +1,382 @@
+"""Deciding: the verbs that append to the log, each with everything that follows from it in the same transaction."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotations.actions import learning
+from annotations.actions.errors import Conflict, Refused
+from annotations.models import (
+    Catalogue,
+    Change,
+    Decision,
+    Facet,
+    FacetCompletion,
+    Input,
+    Product,
+    ProductTag,
+    QueueItem,
+    Suggestion,
+    Tag,
+    User,
+    Verdict,
+)
+from annotations.queries.standing import Fact, Standing, apply, facts_of, fold
+
+ROWS_PER_TRANSACTION = 500
+APPROVES = (Verdict.ACCEPT, Verdict.ADD)
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One verdict on one tag. ``id`` is made by whoever chose, so that sending it twice is choosing once."""
+
+    tag: Tag
+    verdict: str
+    id: uuid.UUID = field(default_factory=uuid.uuid4)
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What was saved about one product: the choices, and the facets that were looked at as a whole."""
+
+    product: Product
+    choices: tuple[Choice, ...] = ()
+    complete: tuple[Facet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """``seq`` of the last decision, the product's ``version`` after it, how many were stored, and in which batch."""
+
+    seq: int
+    version: int
+    decisions: int
+    batch: uuid.UUID
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """Who decides, and how."""
+
+    reviewer: User
+    role: str
+    input: str = Input.KEY
+    shown_at: datetime | None = None
+
+
+def save_card(*, card: Card, version: int, by: Circumstances, batch: uuid.UUID | None = None) -> Saved:
+    """Store a card if the product is still at ``version``.
+
+    Sent again with the same ids and body, the stored answer comes back and nothing is doubled. Raises Conflict when
+    somebody saved the product since (details: their decisions), Refused (422) when an id is already used for another
+    body or a single-choice facet would hold two tags.
+    """
+    _check_choices(card)
+    batch = batch or _batch_of(card, version, by)
+    if stored := _stored_answer(card, batch, by):
+        return stored
+    try:
+        with transaction.atomic():
+            item = QueueItem.objects.filter(product=card.product)
+            if not item.filter(version=version).update(version=F("version") + 1):
+                raise _Stale
+            return _append(card.product.catalogue, [card], by, batch, bump=False)
+    except _Stale:
+        # the same request may have come in by another way a moment ago
+        if stored := _stored_answer(card, batch, by):
+            return stored
+        raise _conflict(card.product, version) from None
+    except IntegrityError:
+        # one of the ids was stored for another product in this very moment: now it can be seen, and is refused
+        if stored := _stored_answer(card, batch, by):
+            return stored
+        raise
+
+
+def save_cards(*, catalogue: Catalogue, cards: Sequence[Card], by: Circumstances) -> Saved:
+    """Store many cards whatever their version (grid, command line, policy), in transactions of bounded size.
+
+    Raises Refused before anything is stored.
+    """
+    batch = uuid.uuid4()
+    saved = Saved(catalogue.seq, 0, 0, batch)
+    for card in cards:
+        _check_choices(card)
+    for chunk in _chunks(cards):
+        with transaction.atomic():
+            part = _append(catalogue, chunk, by, batch, bump=True)
+        saved = replace(part, decisions=saved.decisions + part.decisions)
+    return saved
+
+
+class _Stale(Exception):
+    pass
+
+
+def _chunks(cards: Sequence[Card]) -> Iterable[list[Card]]:
+    chunk: list[Card] = []
+    size = 0
+    for card in cards:
+        rows = len(card.choices) + len(card.complete)
+        if chunk and size + rows > ROWS_PER_TRANSACTION:
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(card)
+        size += rows
+    if chunk:
+        yield chunk
+
+
+def _check_choices(card: Card) -> None:
+    single: dict[int, Tag] = {}
+    seen: set[int] = set()
+    for choice in card.choices:
+        if choice.tag.id in seen:
+            raise Refused(_("“%(tag)s” is decided on twice") % {"tag": choice.tag.label}, "twice", tag=choice.tag.slug)
+        seen.add(choice.tag.id)
+        facet = choice.tag.facet
+        if facet.catalogue_id != card.product.catalogue_id:
+            raise Refused(_("this tag belongs to another catalogue"), "wrong_catalogue", tag=choice.tag.slug)
+        if choice.verdict not in (Verdict.ACCEPT, Verdict.REJECT, Verdict.ADD, Verdict.REMOVE):
+            raise Refused(_("“%(verdict)s” is no verdict") % {"verdict": choice.verdict}, "verdict")
+        if facet.kind == Facet.Kind.SINGLE and choice.verdict in APPROVES:
+            if other := single.get(facet.id):
+                raise Refused(
+                    _("%(facet)s takes one value: “%(a)s” or “%(b)s”")
+                    % {"facet": facet.label, "a": other.label, "b": choice.tag.label},
+                    "single_choice",
+                    facet=facet.slug,
+                )
+            single[facet.id] = choice.tag
+
+
+def _batch_of(card: Card, version: int, by: Circumstances) -> uuid.UUID:
+    """A batch id that the same body always gives: by its choices' ids, else by who completed what at which version."""
+    ids = sorted(str(c.id) for c in card.choices)
+    facets = sorted(facet.id for facet in card.complete)
+    name = ",".join(ids) if ids else f"{card.product.id}:{version}:{by.reviewer.id}:{facets}"
+    return uuid.uuid5(uuid.NAMESPACE_OID, "batch:" + name)
+
+
+def _stored_answer(card: Card, batch: uuid.UUID, by: Circumstances) -> Saved | None:
+    """The answer given when this very body was first stored; None when it is new. Raises Refused on another body."""
+    ids = [c.id for c in card.choices]
+    stored = {d.id: d for d in Decision.objects.filter(id__in=ids)} if ids else {}
+    if ids and not stored:
+        return None
+    if not ids:
+        first = Decision.objects.filter(batch=batch).order_by("-seq").first()
+        if first is None:
+            return None
+        stored = {first.id: first}
+    for choice in card.choices:
+        old = stored.get(choice.id)
+        if (
+            old is None
+            or (old.product_id, old.tag_id, old.verdict, old.reason)
+            != (card.product.id, choice.tag.id, str(choice.verdict), choice.reason)
+            or old.reviewer_id != by.reviewer.id
+        ):
+            raise Refused(_("this id was already used for another decision"), "id_reused", id=str(choice.id))
+    whole = list(Decision.objects.filter(batch=next(iter(stored.values())).batch).order_by("seq"))
+    if any(d.product_id != card.product.id for d in whole):
+        raise Refused(_("this id was already used for another decision"), "id_reused", id=str(batch))
+    return Saved(whole[-1].seq, whole[-1].product_version, len(whole), whole[-1].batch, replayed=True)
+
+
+def _conflict(product: Product, version: int) -> Conflict:
+    others = (
+        Decision.objects.filter(product=product, product_version__gt=version)
+        .select_related("tag", "facet", "reviewer")
+        .order_by("seq")
+    )
+    item = QueueItem.objects.get(product=product)
+    return Conflict(
+        _("somebody else saved this product in the meantime"),
+        "stale_version",
+        version=item.version,
+        decisions=[
+            {
+                "facet": d.facet.slug,
+                "tag": d.tag.slug if d.tag else None,
+                "label": d.tag.label if d.tag else d.facet.label,
+                "verdict": d.verdict,
+                "by": d.reviewer.get_username(),
+                "at": d.decided_at.isoformat(),
+            }
+            for d in others
+        ],
+    )
+
+
+def _append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch: uuid.UUID, *, bump: bool) -> Saved:
+    """Inside a transaction: decisions, and all that folds out of them."""
+    products = [card.product.id for card in cards]
+    if bump:
+        QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
+    items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products)}
+    before = facts_of(products)
+    shown = {
+        (s.product_id, s.tag_id): s
+        for s in Suggestion.objects.filter(product__in=products, tag__in=[c.tag.id for k in cards for c in k.choices])
+    }
+    now = timezone.now()
+    rows: list[Decision] = []
+    for card in cards:
+        item = items[card.product.id]
+        standing = fold(before[card.product.id])
+        for choice in (*card.choices, *_displaced(card, standing, batch)):
+            claim = None if item.blind else shown.get((card.product.id, choice.tag.id))
+            rows.append(
+                Decision(
+                    id=choice.id,
+                    catalogue=catalogue,
+                    product=card.product,
+                    facet_id=choice.tag.facet_id,
+                    tag=choice.tag,
+                    verdict=choice.verdict,
+                    reason=choice.reason,
+                    model_version_id=claim.model_version_id if claim else None,
+                    score_shown=claim.score if claim else None,
+                    evidence_shown=claim.spans if claim else [],
+                    source=claim.source if claim else "",
+                )
+            )
+        rows += [
+            Decision(
+                id=uuid.uuid5(batch, f"complete:{card.product.id}:{facet.id}"),
+                catalogue=catalogue,
+                product=card.product,
+                facet=facet,
+                verdict=Verdict.COMPLETE,
+            )
+            for facet in card.complete
+        ]
+    for row in rows:
+        row.reviewer, row.role, row.input = by.reviewer, by.role, by.input
+        row.blind = items[row.product_id].blind
+        row.shown_at, row.decided_at, row.batch = by.shown_at, now, batch
+        row.taxonomy_revision = catalogue.taxonomy_revision
+        row.product_version = items[row.product_id].version
+    return store(catalogue, rows, before, items)
+
+
+def _displaced(card: Card, standing: Standing, batch: uuid.UUID) -> Iterable[Choice]:
+    """The tags that a new value of a single-choice facet takes the place of, as choices of their own."""
+    chosen = {c.tag.id for c in card.choices}
+    facets = {c.tag.facet_id for c in card.choices if c.verdict in APPROVES and c.tag.facet.kind == Facet.Kind.SINGLE}
+    approved = [tag for tag, (state, _by) in standing.tags.items() if state == "approved" and tag not in chosen]
+    if facets and approved:
+        for tag in Tag.objects.filter(id__in=approved, facet__in=facets).select_related("facet"):
+            yield Choice(tag, Verdict.REMOVE, uuid.uuid5(batch, f"displaced:{card.product.id}:{tag.id}"))
+
+
+def store(
+    catalogue: Catalogue, rows: list[Decision], before: dict[int, list[Fact]], items: dict[int, QueueItem]
+) -> Saved:
+    """Take sequence numbers, insert, and bring the projections up to date.
+
+    The counter is raised after every look-up: from here to the commit its row lock makes sequence order commit order.
+    """
+    batch = rows[-1].batch if rows else uuid.uuid4()
+    last = take_seq(catalogue, len(rows))
+    for seq, row in enumerate(rows, start=last - len(rows) + 1):
+        row.seq = seq
+    Decision.objects.bulk_create(rows)
+    by_product: dict[int, list[Decision]] = {}
+    for row in rows:
+        by_product.setdefault(row.product_id, []).append(row)
+    changes: list[Change] = []
+    for product_id, decisions in by_product.items():
+        facts = list(before[product_id])
+        old, now = fold(facts), fold(facts)
+        for decision in decisions:
+            fact = Fact.of(decision)
+            facts.append(fact)
+            was = now.tags.get(decision.tag_id or 0, ("", None))[0]
+            if fact.verdict == Verdict.UNDO:
+                now = fold(facts)
+            else:
+                apply(fact, now)
+            if change := _change(decision, was, now.tags.get(decision.tag_id or 0, ("", None))[0]):
+                changes.append(change)
+        _project(product_id, old, now, items[product_id])
+    Change.objects.bulk_create(changes)
+    learning.after_decisions(catalogue=catalogue, seq=last)
+    version = items[rows[-1].product_id].version if rows else 0
+    return Saved(last, version, len(rows), batch)
+
+
+def take_seq(catalogue: Catalogue, count: int) -> int:
+    """Take the next ``count`` numbers; returns the last of them. Holds the counter until the transaction ends."""
+    Catalogue.objects.filter(pk=catalogue.pk).update(seq=F("seq") + count)
+    last: int = Catalogue.objects.values_list("seq", flat=True).get(pk=catalogue.pk)
+    return last
+
+
+def _change(decision: Decision, was: str, now: str) -> Change | None:
+    """What this decision changed for readers of the feed; None when what stood still stands."""
+    if decision.tag_id is None or was == now:
+        return None
+    return Change(
+        catalogue_id=decision.catalogue_id,
+        seq=decision.seq,
+        product_id=decision.product_id,
+        facet_id=decision.facet_id,
+        tag_id=decision.tag_id,
+        state=now or Change.State.REMOVED,
+        decision=decision,
+    )
+
+
+def _project(product_id: int, old: Standing, new: Standing, item: QueueItem) -> None:
+    gone = [tag for tag in old.tags if tag not in new.tags]
+    if gone:
+        ProductTag.objects.filter(product=product_id, tag__in=gone).delete()
+    moved = {tag: fact for tag, fact in new.tags.items() if old.tags.get(tag) != fact}
+    ProductTag.objects.bulk_create(
+        [ProductTag(product_id=product_id, tag_id=t, state=s, decision_id=d) for t, (s, d) in moved.items()],
+        update_conflicts=True,
+        unique_fields=["product", "tag"],
+        update_fields=["state", "decision"],
+    )
+    reopened = [facet for facet in old.complete if facet not in new.complete]
+    if reopened:
+        FacetCompletion.objects.filter(product=product_id, facet__in=reopened).delete()
+    completed = {f: d for f, d in new.complete.items() if old.complete.get(f) != d}
+    FacetCompletion.objects.bulk_create(
+        [FacetCompletion(product_id=product_id, facet_id=f, decision_id=d) for f, d in completed.items()],
+        update_conflicts=True,
+        unique_fields=["product", "facet"],
+        update_fields=["decision"],
+    )
+    if old.complete.keys() != new.complete.keys():
+        _set_status(item, set(new.complete))
+
+
+def _set_status(item: QueueItem, complete: set[int]) -> None:
+    """Done when every facet that applies has been looked at; waiting again when one is open."""
+    product = item.product
+    open_facets = [
+        f.id for f in Facet.objects.live().filter(catalogue=item.catalogue_id)
+        if f.applies(product.category) and f.id not in complete
+    ]  # fmt: skip
+    fields: dict[str, Any]
+    if open_facets:
+        waiting = QueueItem.Status.QUEUED if item.status == QueueItem.Status.DONE else item.status
+        fields = {"status": waiting, "done_at": None}
+    else:
+        fields = {"status": QueueItem.Status.DONE, "done_at": timezone.now(), "lease_owner": None, "lease_until": None}
+    QueueItem.objects.filter(pk=item.pk).update(**fields)

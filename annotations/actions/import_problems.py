@@ -1,0 +1,95 @@
+"""What an import itself finds wrong, beside what the reader of a file says; and where both are kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+from django.utils.translation import gettext
+
+from annotations.formats.messages import SENTENCES, sentence
+from annotations.formats.rows import VALUE_CHARS, Problem, Row, storable
+from annotations.models import ImportBatch, ImportProblem
+from annotations.retelling import retell_all
+
+KEPT = 10_000
+"""Problems of one import that are kept; further ones are counted."""
+
+
+def _(text: str) -> str:
+    """Marks a sentence for translation and leaves it alone."""
+    return text
+
+
+OWN_SENTENCES: Mapping[str, str] = {
+    "duplicate-id": _("The id is on line %(detail)s already. This row was left out."),
+    "long-field": _("The value has more than %(limit)s characters and was cut there."),
+    "unknown-facet": _("The taxonomy has no facet of this name. Add it, or import the attributes as source facts."),
+    "unknown-tag": _("The facet has no tag of this name. Add it, or make it a synonym of one."),
+    "several-values": _("The facet takes one value but the row has several. None was taken."),
+    "not-archived": _(
+        "Nothing was archived: %(detail)s rows could not be read, and their products would look like missing ones."
+    ),
+    "bad-parent": _("The parent is no other tag of this facet. The tag stands at the top."),
+    "long-facet": _("The property's name has more than %(limit)s characters. It was left out."),
+    "long-value": _("The value has more than %(limit)s characters and is no tag. It was left out."),
+    "nearly-unique": _(
+        "The property has %(detail)s values, nearly all of them used once: a number or a name and no facet."
+    ),
+    "kind-unsupported": _("Facets of this kind are not there yet. It was made one that takes any of its tags."),
+}
+
+
+def own_problem(
+    code: str,
+    *,
+    file: str,
+    line: int,
+    column: str = "",
+    value: object = "",
+    severity: Literal["error", "warning"] = "warning",
+    **params: object,
+) -> Problem:
+    filled = {"detail": "", "limit": "", **params}
+    return Problem(
+        file=file,
+        line=line,
+        column=storable(column)[:VALUE_CHARS],
+        value=storable(str(value)[: VALUE_CHARS + 1])[:VALUE_CHARS],
+        code=code,
+        message=sentence(OWN_SENTENCES[code], filled),
+        severity=severity,
+        params={name: value for name, value in filled.items() if value != ""},
+    )
+
+
+def row_problem(code: str, row: Row, column: str, value: object, *, file: str, **params: object) -> Problem:
+    return own_problem(code, file=file, line=row.line, column=column, value=value, **params)  # type: ignore[arg-type]
+
+
+def store(batch: ImportBatch, problems: Iterable[Problem]) -> None:
+    """Count them, and keep the first ``KEPT`` of the import. The caller saves the batch."""
+    room = max(0, KEPT - batch.problem_count)
+    kept: list[ImportProblem] = []
+    for problem in problems:
+        batch.problem_count += 1
+        if len(kept) < room:
+            kept.append(
+                ImportProblem(
+                    batch=batch, file=problem.file[:255], line=problem.line, column=problem.column, value=problem.value,
+                    code=problem.code, message=problem.message, severity=problem.severity, params=dict(problem.params),
+                )
+            )  # fmt: skip
+    ImportProblem.objects.bulk_create(kept)
+
+
+def in_words(problem: ImportProblem) -> str:
+    """The problem's sentence in the reader's language; as it was stored where the code is no longer known."""
+    template = OWN_SENTENCES.get(problem.code) or SENTENCES.get(problem.code)
+    if template is None:
+        return problem.message
+    params: dict[str, Any] = {"detail": "", "limit": "", **retell_all(problem.params)}
+    try:
+        return sentence(gettext(template), params)
+    except (KeyError, ValueError, TypeError):  # a translation that names what this problem has not
+        return problem.message

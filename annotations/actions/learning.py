@@ -1,0 +1,67 @@
+"""What follows from decisions: the instant head is refitted and the queue re-ordered, soon and once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.db.models import Max
+from django.utils import timezone
+
+from annotations.actions import jobs
+from annotations.models import Catalogue, Job, ModelVersion, User
+
+TRIES = 5
+
+
+def after_decisions(*, catalogue: Catalogue, seq: int) -> Job:
+    """At most one refit runs and one waits; a save that finds one waiting adds nothing."""
+    return request_refit(catalogue=catalogue)
+
+
+def request_refit(*, catalogue: Catalogue, user: User | None = None) -> Job:
+    return jobs.enqueue(kind="refit", queue="ml", catalogue=catalogue, user=user, coalesce_key=f"refit:{catalogue.pk}")
+
+
+def request_score(*, catalogue: Catalogue, everything: bool = False, user: User | None = None) -> Job:
+    """Store fresh suggestions for what waits, or for every product."""
+    key = f"score:{catalogue.pk}:{'all' if everything else 'waiting'}"
+    params = {"everything": everything}
+    return jobs.enqueue(kind="score", queue="ml", catalogue=catalogue, user=user, params=params, coalesce_key=key)
+
+
+def new_version(*, catalogue: Catalogue, tier: str, **fields: Any) -> ModelVersion:
+    """The catalogue's next model, numbered in a row; two at once find different numbers."""
+    for attempt in range(TRIES):
+        last = ModelVersion.objects.filter(catalogue=catalogue).aggregate(last=Max("number"))["last"] or 0
+        try:
+            with transaction.atomic():
+                return ModelVersion.objects.create(catalogue=catalogue, tier=tier, number=last + 1, **fields)
+        except IntegrityError:
+            if attempt == TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def adopt_instant(
+    *,
+    catalogue: Catalogue,
+    path: str,
+    sha256: str,
+    metrics: dict[str, Any],
+    card: dict[str, Any],
+    decided_seq: int,
+    encoder: ModelVersion | None,
+) -> ModelVersion:
+    """Make a refitted head the one that suggests. Call inside the transaction that fences the job."""
+    now = timezone.now()
+    ModelVersion.objects.filter(pk=catalogue.serving_id or 0, state=ModelVersion.State.PROMOTED).update(
+        state=ModelVersion.State.RETIRED
+    )
+    model = new_version(
+        catalogue=catalogue, tier=ModelVersion.Tier.INSTANT, state=ModelVersion.State.PROMOTED, path=path,
+        sha256=sha256, metrics=metrics, card=card, decided_seq=decided_seq, encoder=encoder, promoted_at=now,
+    )  # fmt: skip
+    Catalogue.objects.filter(pk=catalogue.pk).update(serving=model)
+    catalogue.serving = model
+    return model

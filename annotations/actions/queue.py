@@ -1,0 +1,136 @@
+"""Who looks at what next: leases, skips and flags.
+
+A lease is taken by one guarded UPDATE that names the state it saw, so two people never hold the same product;
+``select_for_update`` would be ignored on SQLite.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotations.actions import audit
+from annotations.actions.errors import Conflict
+from annotations.models import QUEUE_ORDER, Catalogue, Event, FacetCompletion, QueueItem, User
+from annotations.models.review import QueueItemQuerySet
+
+TRIES = 20  # rounds of looking for a free item before giving up; each round skips what others took meanwhile
+
+Status = QueueItem.Status
+QUEUES: dict[str, tuple[str, ...]] = {
+    # the statuses of each queue, in the order in which they are served
+    "uncertain": (Status.QUEUED, Status.NEW, Status.SECOND_OPINION),
+    "second-opinion": (Status.SECOND_OPINION,),
+    "conflicts": (Status.CONFLICT,),
+    "flagged": (Status.QUEUED, Status.NEW, Status.SECOND_OPINION, Status.CONFLICT),
+    "blind": (Status.QUEUED, Status.NEW),
+}
+
+
+def lease_next(
+    *,
+    catalogue: Catalogue,
+    user: User,
+    queue: str = "uncertain",
+    facet: str = "",
+    category: str = "",
+    count: int = 1,
+    exclude: Collection[int] = (),
+) -> list[QueueItem]:
+    """Lease up to ``count`` products to the user, best first, those already held by them included.
+
+    ``exclude`` are product ids to pass over (on screen already, or skipped). ``facet`` keeps products whose facet is
+    still open, ``category`` those below a path. An unknown queue raises KeyError. Cost does not grow with the
+    catalogue: each status is read from the top of one index.
+    """
+    taken: list[QueueItem] = []
+    statuses = QUEUES[queue]
+    # once more at the end: what moved up while we looked further down (new to queued, as a scoring ends) is no end
+    for status in (*statuses, *statuses[:1]) if len(statuses) > 1 else statuses:
+        waiting = QueueItem.objects.filter(catalogue=catalogue, status=status)
+        waiting = _narrowed(waiting, queue, facet, category)
+        for _round in range(TRIES):
+            wanted = count - len(taken)
+            if wanted <= 0:
+                return taken
+            seen = {*exclude, *(item.product_id for item in taken)}
+            free = waiting.free_for(user).exclude(product_id__in=seen)
+            candidates = list(free.select_related("product", "catalogue").order_by(*QUEUE_ORDER)[: wanted + 8])
+            if not candidates:
+                break
+            for item in candidates:
+                if len(taken) < count and _take(item, user):
+                    taken.append(item)
+    return taken
+
+
+def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str) -> QueueItemQuerySet:
+    items = items.filter(product__archived_at=None)
+    if queue == "flagged":
+        items = items.exclude(flagged="")
+    if queue == "blind":
+        items = items.filter(blind=True)
+    if category:
+        items = items.filter(Q(product__category=category) | Q(product__category__startswith=category + "/"))
+    if facet:
+        done = FacetCompletion.objects.filter(product=OuterRef("product"), facet__slug=facet)
+        items = items.filter(~Exists(done))
+    return items
+
+
+def _take(item: QueueItem, user: User) -> bool:
+    """True when the item is the user's now. Guarded by the lease that was seen: of two takers one finds it changed."""
+    until = timezone.now() + timedelta(minutes=item.catalogue.lease_minutes)
+    seen = QueueItem.objects.filter(pk=item.pk, status=item.status, lease_until=item.lease_until)
+    if item.lease_until is None:
+        seen = QueueItem.objects.filter(pk=item.pk, status=item.status, lease_until__isnull=True)
+    if not seen.filter(lease_owner=item.lease_owner_id).update(lease_owner=user, lease_until=until):
+        return False
+    item.lease_owner, item.lease_until = user, until
+    return True
+
+
+def lease(*, item: QueueItem, user: User) -> QueueItem:
+    """Lease this very product. Raises Conflict while somebody else holds it."""
+    if item.leased and item.lease_owner_id != user.pk:
+        raise Conflict(
+            _("%(name)s is looking at this product") % {"name": item.lease_owner}, "leased",
+            until=item.lease_until.isoformat() if item.lease_until else None,
+        )  # fmt: skip
+    if not _take(item, user):
+        raise Conflict(_("somebody else took this product a moment ago"), "leased")
+    return item
+
+
+def renew(*, user: User, product_ids: Collection[int], minutes: int) -> int:
+    """Keep what the user still holds for another while. Returns how many are theirs."""
+    mine = QueueItem.objects.filter(lease_owner=user, product__in=product_ids, lease_until__gt=timezone.now())
+    return mine.update(lease_until=timezone.now() + timedelta(minutes=minutes))
+
+
+def release(*, user: User, product_ids: Collection[int]) -> int:
+    """Give back what the user holds of these. Returns how many there were."""
+    return QueueItem.objects.filter(lease_owner=user, product__in=product_ids).update(
+        lease_owner=None, lease_until=None
+    )
+
+
+def flag(*, item: QueueItem, user: User, reason: str) -> None:
+    """Mark the product for a lead, and give it back."""
+    with transaction.atomic():
+        QueueItem.objects.filter(pk=item.pk).update(
+            flagged=reason.strip()[:200] or "?", lease_owner=None, lease_until=None
+        )
+        audit.record(
+            word=Event.PRODUCT_FLAGGED, catalogue=item.catalogue, user=user, target=item.product.external_id,
+            data={"reason": reason.strip()[:200]},
+        )  # fmt: skip
+
+
+def unflag(*, item: QueueItem, user: User) -> None:
+    QueueItem.objects.filter(pk=item.pk).update(flagged="")

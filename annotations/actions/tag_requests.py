@@ -1,0 +1,69 @@
+"""Values that reviewers missed: asked for, and answered by the taxonomy's owner. Never silently a new tag."""
+
+from __future__ import annotations
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotations.actions import audit
+from annotations.actions.errors import Refused
+from annotations.actions.taxonomy import add_tag, clean_label, edit_tag
+from annotations.models import Event, Facet, Product, Tag, TagRequest, User
+from annotations.queries.taxonomy import Names, key_of
+
+
+def request_tag(*, facet: Facet, text: str, user: User, product: Product | None = None) -> TagRequest:
+    """A value that somebody missed. Asked for twice it waits once. Refused when the facet has the value already."""
+    text = clean_label(text)
+    with transaction.atomic():
+        if known := Names.of(facet.catalogue).tag(facet, text):
+            raise Refused(
+                _("“%(name)s” is there already: “%(tag)s”") % {"name": text, "tag": known.label},
+                "exists",
+                tag=known.slug,
+            )
+        for waiting in TagRequest.objects.filter(facet=facet, resolved_at=None):
+            if key_of(waiting.text) == key_of(text):
+                return waiting
+        request = TagRequest.objects.create(facet=facet, product=product, text=text, user=user)
+        audit.record(
+            word=Event.TAG_REQUESTED, catalogue=facet.catalogue, user=user, target=text, data={"facet": facet.slug}
+        )
+    return request
+
+
+def grant_request(*, request: TagRequest, user: User, label: str = "") -> Tag:
+    """The value becomes a tag, in the owner's spelling where one is given."""
+    with transaction.atomic():
+        _resolve(request)
+        language = request.facet.catalogue.language
+        return add_tag(facet=request.facet, labels={language: label or request.text}, user=user)
+
+
+def take_as_synonym(*, request: TagRequest, tag: Tag, user: User) -> Tag:
+    """The value is another word for a tag that is there."""
+    if tag.facet_id != request.facet_id:
+        raise Refused(_("this tag belongs to another facet"), "facet")
+    with transaction.atomic():
+        _resolve(request)
+        language = request.facet.catalogue.language
+        words = {**tag.synonyms, language: [*tag.synonyms.get(language, []), request.text]}
+        return edit_tag(tag=tag, user=user, synonyms=words)
+
+
+def decline_request(*, request: TagRequest, user: User) -> None:
+    with transaction.atomic():
+        _resolve(request)
+        audit.record(
+            word=Event.TAXONOMY_CHANGED,
+            catalogue=request.facet.catalogue,
+            user=user,
+            target=request.text,
+            data={"what": "request declined", "facet": request.facet.slug},
+        )
+
+
+def _resolve(request: TagRequest) -> None:
+    if not TagRequest.objects.filter(pk=request.pk, resolved_at=None).update(resolved_at=timezone.now()):
+        raise Refused(_("this request has been answered already"), "answered")

@@ -1,0 +1,205 @@
+"""Full models: asked for, trained, adopted, promoted, rolled back, discarded. Each is a short act in the database."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Max
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from annotations.actions import audit, jobs, learning
+from annotations.actions.claims import Claim
+from annotations.actions.errors import Conflict, Refused
+from annotations.models import Catalogue, Event, Job, ModelVersion, TrainingRun, User
+
+KIND = "train"
+SLOT = "train:0"  # one training at a time on this installation's accelerator
+State = ModelVersion.State
+
+
+def request_training(*, catalogue: Catalogue, user: User | None, plan: dict[str, Any] | None = None) -> TrainingRun:
+    """A run that waits for a worker. One runs and one waits per catalogue: asking again changes the waiting one's plan.
+
+    Raises Refused naming the field of a plan that cannot be followed.
+    """
+    plan = plan or {}
+    check_plan(plan)
+    with transaction.atomic():
+        job = jobs.enqueue(
+            kind=KIND, queue="ml", catalogue=catalogue, user=user, coalesce_key=f"{KIND}:{catalogue.pk}", slot=SLOT
+        )
+        run = TrainingRun.objects.select_related("job").filter(job=job).first()
+        if run is None:
+            run = _new_run(catalogue=catalogue, job=job, user=user, plan=plan)
+        elif run.plan != plan:
+            run.plan = plan
+            run.save(update_fields=["plan"])
+        else:
+            return run
+        audit.record(word=Event.TRAINING_STARTED, catalogue=catalogue, user=user, target=str(run), data={"plan": plan})
+    return run
+
+
+def check_plan(plan: dict[str, Any]) -> None:
+    from annotations import bridge  # loads numpy and more: only when somebody wants to train
+
+    bridge.checked_plan(plan)
+
+
+def _new_run(*, catalogue: Catalogue, job: Job, user: User | None, plan: dict[str, Any]) -> TrainingRun:
+    for attempt in range(learning.TRIES):
+        last = TrainingRun.objects.filter(catalogue=catalogue).aggregate(last=Max("number"))["last"] or 0
+        try:
+            with transaction.atomic():
+                return TrainingRun.objects.create(catalogue=catalogue, job=job, number=last + 1, user=user, plan=plan)
+        except IntegrityError:
+            if attempt == learning.TRIES - 1:
+                raise
+    raise AssertionError("unreachable")
+
+
+def cancel_training(*, run: TrainingRun, user: User | None) -> TrainingRun:
+    """Stop it, or do nothing when it has ended."""
+    with transaction.atomic():
+        was = run.job.cancel_requested_at
+        job = jobs.cancel(job=run.job, user=user)
+        if was is None and job.cancel_requested_at is not None:
+            audit.record(word=Event.TRAINING_CANCELLED, catalogue=run.catalogue, user=user, target=str(run))
+    return run
+
+
+def run_of(job: Job) -> TrainingRun | None:
+    return TrainingRun.objects.select_related("job", "catalogue").filter(job=job).first()
+
+
+def store_facts(*, claim: Claim, run: TrainingRun, facts: dict[str, Any]) -> None:
+    """What the run learns from: ``data_hash``, ``decided_seq``, ``decision_count``, ``product_count``."""
+    names = ("data_hash", "decided_seq", "decision_count", "product_count")
+    with transaction.atomic():
+        claim.fence()
+        for name in names:
+            setattr(run, name, facts.get(name, getattr(run, name)))
+        run.save(update_fields=names)
+
+
+def store_curve(*, claim: Claim, run: TrainingRun, curve: list[dict[str, Any]]) -> None:
+    with transaction.atomic():
+        claim.fence()
+        TrainingRun.objects.filter(pk=run.pk).update(curve=curve)
+
+
+def adopt(*, claim: Claim, run: TrainingRun, path: str, sha256: str, report: dict[str, Any]) -> ModelVersion:
+    """Make a finished run's bundle a candidate: once per run, and never by a worker that lost the job."""
+    with transaction.atomic():
+        claim.fence()
+        run.refresh_from_db(fields=["model_version"])
+        if run.model_version is not None:
+            return run.model_version
+        model = learning.new_version(
+            catalogue=run.catalogue, tier=ModelVersion.Tier.FULL, state=State.CANDIDATE, path=path, sha256=sha256,
+            metrics=report.get("metrics", {}), card={"run": run.number, "plan": run.plan}, decided_seq=run.decided_seq,
+        )  # fmt: skip
+        TrainingRun.objects.filter(pk=run.pk).update(model_version=model, report=report)
+        note_end(run=run, outcome="done", model=model.name)
+    run.model_version, run.report = model, report
+    return model
+
+
+def note_end(*, run: TrainingRun, outcome: str, **more: Any) -> None:
+    audit.record(
+        word=Event.TRAINING_ENDED, catalogue=run.catalogue, user=run.user, target=str(run),
+        data={"outcome": outcome, **more},
+    )  # fmt: skip
+
+
+def promote(*, catalogue: Catalogue, model: ModelVersion, user: User | None) -> ModelVersion:
+    """Put a full model under the instant head. The head is refitted on it and everything is scored again by jobs."""
+    if model.catalogue_id != catalogue.pk:
+        raise Refused(_("This model belongs to another catalogue."), "wrong_catalogue")
+    if model.tier != ModelVersion.Tier.FULL:
+        raise Refused(_("The instant model follows the decisions by itself; only a full model is promoted."), "tier")
+    with transaction.atomic():
+        before = _lock(catalogue).encoder
+        changed = ModelVersion.objects.filter(pk=model.pk, state__in=(State.CANDIDATE, State.RETIRED)).update(
+            state=State.PROMOTED, promoted_at=timezone.now()
+        )
+        if not changed:
+            model.refresh_from_db()
+            raise Conflict(
+                _("%(model)s is %(state)s.") % {"model": model.name, "state": model.get_state_display()},
+                "model_state",
+                state=model.state,
+            )
+        _serve(catalogue, before, model)
+        audit.record(
+            word=Event.MODEL_PROMOTED, catalogue=catalogue, user=user, target=model.name,
+            data={"before": before.name if before else None},
+        )  # fmt: skip
+    model.refresh_from_db()
+    return model
+
+
+def rollback(*, catalogue: Catalogue, user: User | None, model: ModelVersion | None = None) -> ModelVersion | None:
+    """Back to the full model that was promoted before the present one; to the packaged encoders (None) from the first.
+
+    With ``model`` only if that is the present one, so that going back twice by mistake is a Conflict.
+    """
+    with transaction.atomic():
+        now = _lock(catalogue).encoder
+        if model is not None and now != model:
+            raise Conflict(_("%(model)s is not the one at work.") % {"model": model.name}, "not_in_use")
+        if now is None:
+            raise Refused(_("No full model is promoted, so there is nothing to go back from."), "nothing_promoted")
+        former = (
+            ModelVersion.objects.filter(
+                catalogue=catalogue, tier=ModelVersion.Tier.FULL, state=State.RETIRED, promoted_at__lt=now.promoted_at
+            )
+            .order_by("-promoted_at")
+            .first()
+        )
+        if former is not None:
+            # promoted_at stays, so that the next step back goes further back
+            ModelVersion.objects.filter(pk=former.pk).update(state=State.PROMOTED)
+            former.state = State.PROMOTED
+        _serve(catalogue, now, former)
+        audit.record(
+            word=Event.MODEL_ROLLED_BACK, catalogue=catalogue, user=user, target=now.name,
+            data={"to": former.name if former else None},
+        )  # fmt: skip
+    return former
+
+
+def discard(*, catalogue: Catalogue, model: ModelVersion, user: User | None) -> ModelVersion:
+    """Throw a candidate or retired model away, files and all; its row and its report stay."""
+    with transaction.atomic():
+        changed = ModelVersion.objects.filter(
+            pk=model.pk, catalogue=catalogue, tier=ModelVersion.Tier.FULL, state__in=(State.CANDIDATE, State.RETIRED)
+        ).update(state=State.DISCARDED)
+        if not changed:
+            raise Conflict(_("Only a candidate or a retired full model can be discarded."), "model_state")
+        audit.record(word=Event.MODEL_DISCARDED, catalogue=catalogue, user=user, target=model.name)
+        folder = Path(settings.MODELS_ROOT) / model.path
+        transaction.on_commit(lambda: shutil.rmtree(folder, ignore_errors=True), robust=True)
+    model.refresh_from_db()
+    return model
+
+
+def _lock(catalogue: Catalogue) -> Catalogue:
+    """The catalogue as it is now, held until the transaction ends; by a write, since SQLite has no row locks."""
+    Catalogue.objects.filter(pk=catalogue.pk).update(seq=F("seq"))
+    return Catalogue.objects.select_related("encoder").get(pk=catalogue.pk)
+
+
+def _serve(catalogue: Catalogue, before: ModelVersion | None, after: ModelVersion | None) -> None:
+    if before is not None and before != after:
+        ModelVersion.objects.filter(pk=before.pk, state=State.PROMOTED).update(state=State.RETIRED)
+    Catalogue.objects.filter(pk=catalogue.pk).update(encoder=after)
+    catalogue.encoder = after
+    # the refit scores what waits; what is done is scored again as well, since all of it was read by another encoder
+    learning.request_refit(catalogue=catalogue)
+    learning.request_score(catalogue=catalogue, everything=True)

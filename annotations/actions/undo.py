@@ -1,0 +1,141 @@
+"""Taking back, and taking back the taking back. Both are decisions that point at what they undo."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from annotations.actions.decide import Circumstances, store
+from annotations.models import Catalogue, Decision, Product, QueueItem, User, Verdict
+from annotations.queries.standing import facts_of
+
+DEPTH = 50  # batches that can be taken back, one after the other
+
+
+@dataclass(frozen=True, slots=True)
+class Undone:
+    """``batch`` is what was taken back (or brought back), ``products`` what it was about, ``seq`` the last decision."""
+
+    seq: int
+    batch: uuid.UUID
+    products: tuple[Product, ...]
+    decisions: int
+
+
+def undo(*, catalogue: Catalogue, by: Circumstances) -> Undone | None:
+    """Take back the reviewer's last batch that still counts. None when there is nothing to take back."""
+    return _reverse(catalogue, by, redo=False)
+
+
+def redo(*, catalogue: Catalogue, by: Circumstances) -> Undone | None:
+    """Bring back what was undone last, as long as nothing new was decided since."""
+    return _reverse(catalogue, by, redo=True)
+
+
+def _reverse(catalogue: Catalogue, by: Circumstances, *, redo: bool) -> Undone | None:
+    with transaction.atomic():
+        batches = _history(catalogue, by.reviewer)
+        target = _next_redo(batches) if redo else _next_undo(batches)
+        if target is None:
+            return None
+        decisions = list(
+            catalogue.decisions.filter(batch=target.id).select_related("product").order_by("seq")  # type: ignore[attr-defined]
+        )
+        products = {d.product_id: d.product for d in decisions}
+        QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
+        items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products)}
+        before = facts_of(list(products))
+        batch, now = uuid.uuid4(), timezone.now()
+        rows = [
+            Decision(
+                id=uuid.uuid5(batch, f"undo:{d.id}"),
+                catalogue=catalogue,
+                product_id=d.product_id,
+                facet_id=d.facet_id,
+                tag_id=d.tag_id,
+                verdict=Verdict.UNDO,
+                undoes=d,
+                reviewer=by.reviewer,
+                role=by.role,
+                input=by.input,
+                blind=d.blind,
+                shown_at=by.shown_at,
+                decided_at=now,
+                batch=batch,
+                taxonomy_revision=catalogue.taxonomy_revision,
+                product_version=items[d.product_id].version,
+            )
+            for d in decisions
+        ]
+        saved = store(catalogue, rows, before, items)
+        return Undone(saved.seq, target.id, tuple(products.values()), len(rows))
+
+
+@dataclass(slots=True)
+class _Batch:
+    """``reverses``: 0 for a first-hand batch, 1 for an undo, 2 for a redo, and so on."""
+
+    id: uuid.UUID
+    reverses: int
+    counts: bool
+
+
+def _history(catalogue: Catalogue, reviewer: User) -> list[_Batch]:
+    """The reviewer's latest batches, newest first; at most three times DEPTH, since each may have been undone.
+
+    One decision speaks for its batch: what was saved together is undone together.
+    """
+    newest: dict[uuid.UUID, uuid.UUID] = {}
+    mine = catalogue.decisions.filter(reviewer=reviewer)  # type: ignore[attr-defined]
+    for batch, decision in mine.order_by("-seq").values_list("batch", "id").iterator(chunk_size=500):
+        if batch not in newest and len(newest) == 3 * DEPTH:
+            break
+        newest.setdefault(batch, decision)
+    speakers = {d.id: d for d in mine.filter(id__in=newest.values()).select_related("undoes")}
+    undone_by = _undone_by(list(speakers))
+    return [_Batch(batch, _depth(speakers[d]), _counts(d, undone_by)) for batch, d in newest.items()]
+
+
+def _undone_by(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:
+    """Decision to the one that undoes it, followed until nothing more is found (an undo may be undone by others)."""
+    found: dict[uuid.UUID, uuid.UUID] = {}
+    pending = list(ids)
+    while pending:
+        pairs = list(Decision.objects.filter(undoes__in=pending).values_list("undoes", "id"))
+        pending = [by for of, by in pairs if of is not None and of not in found]
+        found.update((of, by) for of, by in pairs if of is not None)
+    return found
+
+
+def _counts(decision: uuid.UUID, undone_by: dict[uuid.UUID, uuid.UUID]) -> bool:
+    by = undone_by.get(decision)
+    return by is None or not _counts(by, undone_by)
+
+
+def _depth(decision: Decision) -> int:
+    depth = 0
+    current: Decision | None = decision
+    while current is not None and current.undoes_id is not None:
+        depth += 1
+        current = current.undoes
+    return depth
+
+
+def _next_undo(batches: Sequence[_Batch]) -> _Batch | None:
+    """The newest batch that counts and either was decided first-hand or brought something back."""
+    return next((b for b in batches[: 2 * DEPTH] if b.counts and b.reverses % 2 == 0), None)
+
+
+def _next_redo(batches: Sequence[_Batch]) -> _Batch | None:
+    """The newest undo that counts, unless something was decided first-hand after it."""
+    for batch in batches:
+        if batch.counts and batch.reverses % 2 == 1:
+            return batch
+        if batch.counts and batch.reverses == 0:
+            return None
+    return None

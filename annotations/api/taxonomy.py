@@ -1,0 +1,281 @@
+"""Facets and tags: read and kept in order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from annotations.actions import taxonomy
+from annotations.actions.decide import Circumstances
+from annotations.actions.errors import Refused
+from annotations.api.auth import LOOK, TAXONOMY, Needs
+from annotations.api.base import CatalogueDoor, IsSet, PageQuery, Strict, page, page_of
+from annotations.api.schema import PROBLEMS, problems
+from annotations.models import Facet, Input, Role, Tag
+from annotations.queries.taxonomy import facet_named, facets_of, tag_named, tags_of
+
+
+class Labels(serializers.DictField):
+    """Language code to name."""
+
+    child = serializers.CharField(max_length=100)
+
+
+class WordLists(serializers.DictField):
+    """Language code to list of words."""
+
+    child = serializers.ListField(child=serializers.CharField(max_length=100), max_length=200)
+
+
+class FacetSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
+    retired = IsSet(source="retired_at")
+
+    class Meta:
+        model = Facet
+        fields = (
+            "slug", "label", "labels", "descriptions", "kind", "variant_axis", "required", "categories", "position",
+            "retired",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class TagSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
+    facet = serializers.CharField(source="facet.slug")
+    parent = serializers.CharField(source="parent.slug", default=None, allow_null=True)  # type: ignore[assignment]
+    merged_into = serializers.CharField(source="merged_into.slug", default=None, allow_null=True)
+    retired = IsSet(source="retired_at")
+
+    class Meta:
+        model = Tag
+        fields = (
+            "id", "facet", "slug", "label", "labels", "synonyms", "definitions", "parent", "position", "merged_into",
+            "retired",
+        )  # fmt: skip
+        read_only_fields = fields
+
+
+class FacetsQuery(PageQuery):
+    retired = serializers.BooleanField(default=False, help_text="retired ones too")
+
+
+class TagsQuery(FacetsQuery):
+    facet = serializers.CharField(default="", max_length=100)
+
+
+class NewFacet(Strict):
+    labels = Labels()
+    kind = serializers.ChoiceField(choices=Facet.Kind.choices, default=Facet.Kind.MULTI)
+    variant_axis = serializers.BooleanField(default=False)
+    categories = serializers.ListField(child=serializers.CharField(max_length=500), default=list, max_length=1000)
+
+
+class FacetChange(Strict):
+    labels = Labels(required=False)
+    kind = serializers.ChoiceField(choices=Facet.Kind.choices, required=False)
+    variant_axis = serializers.BooleanField(required=False)
+    categories = serializers.ListField(child=serializers.CharField(max_length=500), required=False, max_length=1000)
+
+
+class NewTag(Strict):
+    facet = serializers.CharField(max_length=100)
+    labels = Labels()
+    synonyms = WordLists(default=dict)
+    parent = serializers.CharField(max_length=100, default=None, allow_null=True)  # type: ignore[assignment]
+
+
+class TagChange(Strict):
+    labels = Labels(required=False)
+    synonyms = WordLists(required=False)
+    definitions = serializers.DictField(child=serializers.CharField(max_length=5000), required=False)
+
+
+class Rename(Strict):
+    label = serializers.CharField(max_length=100)  # type: ignore[assignment]
+    language = serializers.CharField(max_length=16, default="", help_text="default: the catalogue's first")
+
+
+class Move(Strict):
+    parent = serializers.CharField(max_length=100, allow_null=True, help_text="null: to the top of its facet")  # type: ignore[assignment]
+
+
+class Merge(Strict):
+    into = serializers.CharField(max_length=100, help_text="slug of another tag of the facet")
+
+
+class NoBody(Strict):
+    """Nothing is asked for."""
+
+
+class MergedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    tag = TagSerializer()
+    products = serializers.IntegerField(help_text="that were decided on")
+
+
+class TaxonomyDoor(CatalogueDoor):
+    def facet(self, slug: str) -> Facet:
+        found = facet_named(self.catalogue, slug)
+        if found is None:
+            raise Http404
+        return found
+
+    def tag(self, facet: str, slug: str) -> Tag:
+        found = tag_named(self.catalogue, facet, slug)
+        if found is None:
+            raise Http404
+        return found
+
+    def other(self, tag: Tag, slug: str) -> Tag:
+        """Another tag of the same facet, that the body names. Raises Refused (422) when there is none."""
+        found = tag_named(self.catalogue, tag.facet.slug, slug)
+        if found is None:
+            where = {"facet": tag.facet.slug, "tag": slug}
+            raise Refused(_("%(facet)s has no tag “%(tag)s”") % where, "unknown_tag", **where)
+        return found
+
+
+class Facets(TaxonomyDoor):
+    needs = {"GET": LOOK, "POST": TAXONOMY}
+    queries = {"GET": FacetsQuery}
+
+    @extend_schema(
+        tags=["taxonomy"], parameters=[FacetsQuery], responses={200: page_of(FacetSerializer), **PROBLEMS},
+        summary="Facets",
+    )  # fmt: skip
+    def get(self, request: Request, slug: str) -> Response:
+        found = facets_of(self.catalogue, retired=self.query["retired"])
+        return Response(page(found, self.query, lambda row: FacetSerializer(row).data))
+
+    @extend_schema(
+        tags=["taxonomy"], request=NewFacet, responses={201: FacetSerializer, **problems(422)}, summary="A new facet"
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        made = taxonomy.add_facet(catalogue=self.catalogue, user=self.user, **self.body(NewFacet))
+        return Response(FacetSerializer(made).data, status=201)
+
+
+class OneFacet(TaxonomyDoor):
+    needs = {"GET": LOOK, "PATCH": TAXONOMY}
+
+    @extend_schema(tags=["taxonomy"], responses={200: FacetSerializer, **PROBLEMS}, summary="One facet")
+    def get(self, request: Request, slug: str, facet: str) -> Response:
+        return Response(FacetSerializer(self.facet(facet)).data)
+
+    @extend_schema(
+        tags=["taxonomy"], request=FacetChange, responses={200: FacetSerializer, **problems(422)},
+        summary="Change some of it",
+    )  # fmt: skip
+    def patch(self, request: Request, slug: str, facet: str) -> Response:
+        changed = taxonomy.edit_facet(facet=self.facet(facet), user=self.user, **self.body(FacetChange))
+        return Response(FacetSerializer(changed).data)
+
+
+class RetireFacet(TaxonomyDoor):
+    needs = {"POST": TAXONOMY}
+
+    @extend_schema(
+        tags=["taxonomy"], request=NoBody, responses={200: FacetSerializer, **problems(422)}, summary="Ask no longer"
+    )
+    def post(self, request: Request, slug: str, facet: str) -> Response:
+        self.body(NoBody)
+        return Response(FacetSerializer(taxonomy.retire_facet(facet=self.facet(facet), user=self.user)).data)
+
+
+class Tags(TaxonomyDoor):
+    needs = {"GET": LOOK, "POST": TAXONOMY}
+    queries = {"GET": TagsQuery}
+
+    @extend_schema(
+        tags=["taxonomy"], parameters=[TagsQuery], responses={200: page_of(TagSerializer), **PROBLEMS}, summary="Tags"
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        found = tags_of(self.catalogue, facet=self.query["facet"], retired=self.query["retired"])
+        return Response(page(found, self.query, lambda row: TagSerializer(row).data))
+
+    @extend_schema(
+        tags=["taxonomy"], request=NewTag, responses={201: TagSerializer, **problems(422)}, summary="A new tag"
+    )
+    def post(self, request: Request, slug: str) -> Response:
+        given: dict[str, Any] = self.body(NewTag)
+        facet = facet_named(self.catalogue, given.pop("facet"))
+        if facet is None or facet.retired_at:
+            raise Refused(_("there is no such facet"), "unknown_facet")
+        parent = given.pop("parent")
+        if parent is not None:
+            given["parent"] = tag_named(self.catalogue, facet.slug, parent)
+            if given["parent"] is None:
+                raise Refused(_("there is no such parent"), "unknown_tag", tag=parent)
+        made = taxonomy.add_tag(facet=facet, user=self.user, **given)
+        return Response(TagSerializer(made).data, status=201)
+
+
+class OneTag(TaxonomyDoor):
+    needs = {"GET": LOOK, "PATCH": TAXONOMY}
+
+    @extend_schema(tags=["taxonomy"], responses={200: TagSerializer, **PROBLEMS}, summary="One tag")
+    def get(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        return Response(TagSerializer(self.tag(facet, tag)).data)
+
+    @extend_schema(
+        tags=["taxonomy"], request=TagChange, responses={200: TagSerializer, **problems(422)},
+        summary="Change some of it", description="A label that is replaced lives on as a synonym.",
+    )  # fmt: skip
+    def patch(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        changed = taxonomy.edit_tag(tag=self.tag(facet, tag), user=self.user, **self.body(TagChange))
+        return Response(TagSerializer(changed).data)
+
+
+class RenameTag(TaxonomyDoor):
+    needs = {"POST": TAXONOMY}
+
+    @extend_schema(
+        tags=["taxonomy"], request=Rename, responses={200: TagSerializer, **problems(422)}, summary="Another label",
+        description="The slug stays, and the old label lives on as a synonym.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        changed = taxonomy.rename_tag(tag=self.tag(facet, tag), user=self.user, **self.body(Rename))
+        return Response(TagSerializer(changed).data)
+
+
+class MoveTag(TaxonomyDoor):
+    needs = {"POST": TAXONOMY}
+
+    @extend_schema(
+        tags=["taxonomy"], request=Move, responses={200: TagSerializer, **problems(422)}, summary="Another parent"
+    )
+    def post(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        moved, parent = self.tag(facet, tag), self.body(Move)["parent"]
+        to = None if parent is None else self.other(moved, parent)
+        return Response(TagSerializer(taxonomy.move_tag(tag=moved, user=self.user, parent=to)).data)
+
+
+class RetireTag(TaxonomyDoor):
+    needs = {"POST": TAXONOMY}
+
+    @extend_schema(
+        tags=["taxonomy"], request=NoBody, responses={200: TagSerializer, **problems(422)}, summary="Offer no longer",
+        description="Where it stands it stays until somebody decides again.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        self.body(NoBody)
+        return Response(TagSerializer(taxonomy.retire_tag(tag=self.tag(facet, tag), user=self.user)).data)
+
+
+class MergeTag(TaxonomyDoor):
+    needs = {"POST": Needs(("import",), Role.LEAD)}
+
+    @extend_schema(
+        tags=["taxonomy"], request=Merge, responses={200: MergedSerializer, **problems(422)}, summary="One of two",
+        description="The tag retires, its names lead to the other, and where it was approved the other is: decisions "
+        "of yours, which the feed tells. Sent again, it finishes what was interrupted.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        merged, into = self.tag(facet, tag), self.body(Merge)["into"]
+        by = Circumstances(self.user, self.membership.role, Input.API)
+        products = taxonomy.merge_tags(tag=merged, into=self.other(merged, into), by=by)
+        return Response({"tag": TagSerializer(merged).data, "products": products})

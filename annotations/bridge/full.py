@@ -1,0 +1,80 @@
+"""The full tier over a catalogue: plans, the directory that a run reads, and what its result is compared with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from annotations.actions.errors import Refused
+from annotations.bridge.encoders import lexical_encoder, sentence_encoders
+from annotations.bridge.rows import Examples, embedding_cache, models_root, schema_of
+from annotations.models import Catalogue
+from annotations.queries import examples as questions
+from ml.evaluation.succession import compare_successor
+from ml.examples import data_hash, read_jsonl, write_jsonl
+from ml.schema import Schema
+from ml.serving.full import FullModel
+from ml.training.plan import PRESETS, Plan, PlanError
+
+
+def checked_plan(plan: Mapping[str, Any]) -> dict[str, Any]:
+    """The plan with every field filled in. Raises Refused naming the field that cannot be followed."""
+    try:
+        return Plan.from_json(plan).to_json()
+    except PlanError as error:
+        raise Refused(str(error), "plan") from error
+
+
+def plan_presets() -> dict[str, dict[str, Any]]:
+    return {name: Plan.from_json({"preset": name}).to_json() for name in PRESETS}
+
+
+def write_job_directory(catalogue: Catalogue, directory: Path, plan: Mapping[str, Any]) -> dict[str, Any]:
+    """``config.json``, ``schema.json``, ``examples.jsonl`` (decided) and ``unlabelled.jsonl`` (the rest).
+
+    Returns ``data_hash`` (the same decisions give the same), ``decided_seq``, ``decision_count``, ``product_count``.
+    """
+    decided_seq = Catalogue.objects.values_list("seq", flat=True).get(pk=catalogue.pk)
+    directory.mkdir(parents=True, exist_ok=True)
+    schema = schema_of(catalogue)
+    schema.save(directory / "schema.json")
+    examples = Examples(schema)
+    decided = examples.all(questions.decided_facts(catalogue))
+    write_jsonl(directory / "examples.jsonl", decided)
+    known = {e.id for e in decided}
+    rest = (examples.of(row) for row in questions.facts(catalogue) if row.external_id not in known)
+    write_jsonl(directory / "unlabelled.jsonl", rest)
+    (directory / "config.json").write_text(json.dumps({"plan": dict(plan)}, ensure_ascii=False), encoding="utf-8")
+    facts = sum(
+        sum(map(len, e.labels.values())) + sum(map(len, e.rejected.values())) + len(e.complete) for e in decided
+    )
+    return {
+        "data_hash": data_hash(decided),
+        "decided_seq": decided_seq,
+        "decision_count": facts,
+        "product_count": len(decided),
+    }
+
+
+def comparison(catalogue: Catalogue, directory: Path, bundle: Path) -> dict[str, Any] | None:
+    """What would serve once ``bundle`` is promoted against what serves now, on the run's held-out products.
+
+    Read from the run's own directory, so that decisions made since do not mix in. None when too little was held out.
+    """
+    schema = Schema.load(directory / "schema.json")
+    decided = list(read_jsonl(directory / "examples.jsonl"))
+    successor = FullModel.load(bundle, verify=False)
+    lexical = lexical_encoder(catalogue, Examples(schema), lambda step: None)
+    now = FullModel.load(models_root() / catalogue.encoder.path, verify=False) if catalogue.encoder else None
+    found = compare_successor(
+        schema,
+        decided,
+        [lexical, *sentence_encoders(catalogue, lambda step: None)],
+        [lexical, successor.encoder],
+        seen_by_candidate=successor.families,
+        seen_by_current=now.families if now else frozenset(),
+        cache=embedding_cache(),
+    )
+    return found.to_json() if found else None

@@ -1,0 +1,270 @@
+"""Products in: any file to rows and problems, with or without a mapping."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from annotations.formats.apply import Applier, columns_of
+from annotations.formats.clean import STEPS
+from annotations.formats.detect import Detected, detect
+from annotations.formats.feeds import read_feed
+from annotations.formats.jsonl import read_json, read_jsonl
+from annotations.formats.mapping import Mapping, propose
+from annotations.formats.parquet import open_parquet
+from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row, problem
+from annotations.formats.shapes import prepare
+from annotations.formats.source import DAMAGED, Inflates, Readable, Source
+from annotations.formats.tables import Table
+from annotations.formats.xlsx import open_workbook
+
+SAMPLE = 200
+"""Records looked at before a mapping is proposed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a file looks like before anything is written. ``refusal`` says why it can't go in as it is mapped now."""
+
+    file: str
+    kind: str
+    encoding: str
+    delimiter: str
+    gzipped: bool
+    headers: list[str]
+    mapping: Mapping
+    rows: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    refusal: FileRefused | None = None
+
+
+class ProductReader:
+    """A file opened for reading products: what it is, how its columns are mapped, and :meth:`rows`.
+
+    Raises FileRefused when made, and never later: rows that follow are rows or problems. Close it, or use ``with``.
+    """
+
+    def __init__(
+        self,
+        readable: Readable,
+        mapping: Mapping | None = None,
+        *,
+        name: str = "",
+        limits: Limits = Limits(),  # noqa: B008  frozen
+        steps: Sequence[str] = tuple(STEPS),
+    ) -> None:
+        self.limits, self.steps = limits, steps
+        self._source = Source(readable, name=name, limits=limits)
+        self.file = self._source.name
+        try:
+            options = dict(mapping.options) if mapping else {}
+            self.detected: Detected = detect(
+                self._source, encoding=options.get("encoding", ""), delimiter=options.get("delimiter", "")
+            )
+            self.headers, self._records = open_records(self._source, self.detected, limits, options)
+            self._ahead = list(itertools.islice(self._records, SAMPLE))
+            sample = [item for item in self._ahead if isinstance(item, Record)]
+            self.headers = self.headers or columns_of(sample)
+            if not sample and not any(isinstance(i, Problem) for i in self._ahead):
+                raise FileRefused("no-rows", self.file)
+            self.mapping = mapping or propose(self.headers, [r.cells for r in sample])
+        except BaseException:
+            self._source.close()
+            raise
+
+    @property
+    def refusal(self) -> FileRefused | None:
+        """Why no row of this file could become a product with this mapping."""
+        if self.mapping.has_id:
+            missing = [c.header for c in self.mapping.columns if c.target == "id" and c.header not in self.headers]
+            return FileRefused("no-id-column", self.file, detail=", ".join(self.headers)[:200]) if missing else None
+        known = any(c.target for c in self.mapping.columns)
+        code = "no-id-column" if known else "no-known-header"
+        return FileRefused(code, self.file, detail=", ".join(self.headers)[:200])
+
+    def rows(self) -> Iterator[Row | Problem]:
+        """Each product as a Row or its problems; a row with warnings comes after them. Never raises on what it reads."""
+        applier = Applier(
+            self.mapping,
+            file=self.file,
+            limits=self.limits,
+            table=self.detected.kind not in ("json", "jsonl", "parquet"),
+            steps=self.steps,
+        )
+        count = 0
+        for item in prepare(self.mapping.shape, itertools.chain(self._ahead, self._safely())):
+            if isinstance(item, Problem):
+                yield item
+                continue
+            count += 1
+            if count > self.limits.rows:
+                yield problem("too-many-rows", file=self.file, line=item.line, limit=self.limits.rows)
+                return
+            row, problems = applier.apply(item)
+            yield from problems
+            if row is not None:
+                yield row
+
+    def _safely(self) -> Iterator[Record | Problem]:
+        """Damage found behind the sample is a problem on the line where it was met, and the end of the file."""
+        line = 0
+        try:
+            for item in self._records:
+                line = item.line
+                yield item
+        except Inflates as error:
+            yield problem("inflates", file=self.file, line=line + 1, detail=str(error))
+        except (*DAMAGED, OSError):
+            yield problem("truncated", file=self.file, line=line + 1)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def __enter__(self) -> ProductReader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def read_products(
+    readable: Readable,
+    mapping: Mapping | None = None,
+    *,
+    name: str = "",
+    limits: Limits = Limits(),  # noqa: B008  frozen
+    steps: Sequence[str] = tuple(STEPS),
+) -> Iterator[Row | Problem]:
+    """Rows and problems of a file, as it is read. Memory does not grow with the file.
+
+    readable: a path or a binary stream; gzip is seen through
+    mapping:  a saved mapping; without one, a mapping is proposed from headers and the first rows and used as it is
+    steps:    cleaning steps to take; none leaves texts as they came (so that spans refer to what was sent)
+
+    Raises FileRefused at once, when called, and never while iterating.
+    """
+    reader = ProductReader(readable, mapping, name=name, limits=limits, steps=steps)
+    if reader.refusal:
+        reader.close()
+        raise reader.refusal
+    return _closing(reader)
+
+
+def _closing(reader: ProductReader) -> Iterator[Row | Problem]:
+    with reader:
+        yield from reader.rows()
+
+
+def preview(
+    readable: Readable,
+    n: int = 20,
+    *,
+    mapping: Mapping | None = None,
+    name: str = "",
+    limits: Limits = Limits(),  # noqa: B008  frozen
+) -> Preview:
+    """The first ``n`` products and the problems among them. Raises FileRefused only for what can't be read at all."""
+    with ProductReader(readable, mapping, name=name, limits=limits) as reader:
+        rows: list[Row] = []
+        problems: list[Problem] = []
+        refusal = reader.refusal
+        if refusal is None:
+            for item in itertools.islice(reader.rows(), 4 * n + 100):
+                (rows if isinstance(item, Row) else problems).append(item)  # type: ignore[arg-type]
+                if len(rows) >= n:
+                    break
+        found = reader.detected
+        return Preview(
+            reader.file, found.kind, found.encoding, found.delimiter, found.gzipped,
+            list(reader.headers), reader.mapping, rows, problems, refusal,
+        )  # fmt: skip
+
+
+def open_records(
+    source: Source, detected: Detected, limits: Limits, options: dict[str, str]
+) -> tuple[list[str], Iterator[Record | Problem]]:
+    """``(headers, records)`` of any kind of file; headers are empty where every row names its own (JSON).
+
+    Everything that can refuse the file happens here, before the first record is handed on.
+    """
+    try:
+        headers, records = _OPENERS[detected.kind](source, detected, limits, options)
+        first = list(itertools.islice(records, 1))
+    except Inflates as error:
+        raise FileRefused("inflates", source.name, detail=str(error)) from error
+    except DAMAGED as error:
+        raise FileRefused("broken-gzip", source.name) from error
+    except OSError as error:
+        raise FileRefused("unreadable", source.name, detail=error.strerror or str(error)) from error
+    return headers, _Quiet(itertools.chain(first, records), source.name)
+
+
+class _Quiet:
+    """Records of which the sample, too, may meet damage: it is a problem there as well, and the end."""
+
+    def __init__(self, records: Iterable[Record | Problem], file: str) -> None:
+        self._records, self._file, self._line, self._ended = iter(records), file, 0, False
+
+    def __iter__(self) -> Iterator[Record | Problem]:
+        return self
+
+    def __next__(self) -> Record | Problem:
+        if self._ended:
+            raise StopIteration
+        try:
+            item = next(self._records)
+        except Inflates as error:
+            self._ended = True
+            return problem("inflates", file=self._file, line=self._line + 1, detail=str(error))
+        except (*DAMAGED, OSError):
+            self._ended = True
+            return problem("truncated", file=self._file, line=self._line + 1)
+        except FileRefused as error:
+            self._ended = True
+            return problem("unreadable-row", file=self._file, line=self._line + 1, detail=str(error))
+        self._line = item.line
+        return item
+
+
+Opener = Callable[[Source, Detected, Limits, dict[str, str]], tuple[list[str], Iterator[Record | Problem]]]
+
+
+def _open_table(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    table = Table(
+        source.open(), file=source.name, encoding=d.encoding, delimiter=d.delimiter, quote=d.quote, limits=limits
+    )
+    return table.headers, table.records()
+
+
+def _open_jsonl(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    return [], read_jsonl(source.open(), file=source.name, encoding=d.encoding, limits=limits)
+
+
+def _open_json(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    return [], read_json(source.open(), file=source.name, encoding=d.encoding, limits=limits, path=options.get("path"))
+
+
+def _open_xlsx(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    return open_workbook(source, limits, options.get("sheet", ""))
+
+
+def _open_parquet(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    return open_parquet(source, limits)
+
+
+def _open_feed(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    return [], read_feed(source.open(), file=source.name, limits=limits)
+
+
+_OPENERS: dict[str, Opener] = {
+    "csv": _open_table,
+    "jsonl": _open_jsonl,
+    "json": _open_json,
+    "xlsx": _open_xlsx,
+    "parquet": _open_parquet,
+    "xml": _open_feed,
+}
+
+__all__ = ["Preview", "ProductReader", "open_records", "preview", "read_products", "replace"]

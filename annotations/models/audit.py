@@ -1,0 +1,61 @@
+"""Who did what, other than deciding on tags (decisions are their own log). Append-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Event(models.TextChoices):
+    """The page of event words. Add here; never reuse a word for something else."""
+
+    CATALOGUE_CREATED = "catalogue_created", _("catalogue created")
+    CATALOGUE_CHANGED = "catalogue_changed", _("catalogue settings changed")
+    MEMBER_ADDED = "member_added", _("member added")
+    MEMBER_CHANGED = "member_changed", _("member's role changed")
+    MEMBER_REMOVED = "member_removed", _("member removed")
+    USER_CREATED = "user_created", _("user created")
+    USER_DISABLED = "user_disabled", _("user disabled")
+    USER_ENABLED = "user_enabled", _("user enabled")
+    PASSWORD_CHANGED = "password_changed", _("password changed")
+    TOKEN_CREATED = "token_created", _("API token made")
+    TOKEN_REVOKED = "token_revoked", _("API token revoked")
+    SIGNED_IN = "signed_in", _("signed in")
+    SIGN_IN_FAILED = "sign_in_failed", _("sign-in failed")
+    PRODUCTS_IMPORTED = "products_imported", _("products imported")
+    TAXONOMY_CHANGED = "taxonomy_changed", _("taxonomy changed")
+    EXPORTED = "exported", _("tags exported")
+    TRAINING_STARTED = "training_started", _("training started")
+    TRAINING_CANCELLED = "training_cancelled", _("training cancelled")
+    TRAINING_ENDED = "training_ended", _("training ended")
+    MODEL_PROMOTED = "model_promoted", _("model promoted")
+    MODEL_ROLLED_BACK = "model_rolled_back", _("model rolled back")
+    MODEL_DISCARDED = "model_discarded", _("model discarded")
+    PRODUCT_FLAGGED = "product_flagged", _("product flagged")
+    TAG_REQUESTED = "tag_requested", _("tag requested")
+
+
+def event_words() -> Any:
+    """A function, so that a new word needs no migration."""
+    return Event.choices
+
+
+class AuditEvent(models.Model):
+    catalogue = models.ForeignKey(
+        "annotations.Catalogue", models.PROTECT, null=True, blank=True, related_name="audit_events"
+    )
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    word = models.CharField(max_length=40, choices=event_words)
+    target = models.CharField(max_length=200, blank=True, help_text="what it happened to, by id or name")
+    data = models.JSONField(default=dict)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [models.Index(fields=["catalogue", "-id"])]
+
+    def __str__(self) -> str:
+        return self.word

@@ -1,0 +1,206 @@
+"""Questions about facets and tags: by any of their names, as a tree with counts, and as somebody types."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from annotations.models import Catalogue, Facet, ProductTag, Tag, TagRequest
+
+_GAP = re.compile(r"[\s_\-‐-―]+")
+
+
+def key_of(name: str) -> str:
+    """What two spellings of one name have in common: case, width, and how its words are joined make no difference."""
+    return _GAP.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
+
+
+def words_of(thing: Facet | Tag) -> Iterable[str]:
+    return thing.words if isinstance(thing, Tag) else thing.labels.values()
+
+
+class Names:
+    """Facets and tags of one catalogue by slug, label or synonym in any language; retired ones are not found.
+
+    A slug beats a label, and a label beats a synonym. A merged tag's names lead to the tag it went into.
+    """
+
+    def __init__(self, facets: Sequence[Facet], tags: Sequence[Tag]) -> None:
+        self.facets = list(facets)
+        self._facets: dict[str, Facet] = {}
+        self._tags: dict[int, dict[str, Tag]] = {facet.id: {} for facet in facets}
+        for facet in facets:
+            self._facets[facet.slug] = facet
+        for facet in facets:
+            for name in (facet.slug, *facet.labels.values()):
+                self._facets.setdefault(key_of(name), facet)
+        by_id = {tag.id: tag for tag in tags}
+        facet_by_id = {facet.id: facet for facet in facets}
+        for tag in tags:
+            tag.facet = facet_by_id[tag.facet_id]
+        live = [tag for tag in tags if tag.retired_at is None]
+        for names in (lambda t: (t.slug,), lambda t: (key_of(t.slug), *map(key_of, t.labels.values())), _folded_words):
+            for tag in live:
+                for name in names(tag):
+                    self._tags[tag.facet_id].setdefault(name, tag)
+        for tag in tags:
+            if tag.merged_into_id and (target := _end_of(tag, by_id)):
+                for name in (tag.slug, *_folded_words(tag)):
+                    self._tags[target.facet_id].setdefault(name, target)
+
+    @classmethod
+    def of(cls, catalogue: Catalogue) -> Names:
+        """Two queries, whatever the size."""
+        facets = list(Facet.objects.live().filter(catalogue=catalogue))
+        return cls(facets, list(Tag.objects.filter(facet__in=[f.id for f in facets])))
+
+    def facet(self, name: str) -> Facet | None:
+        return self._facets.get(name) or self._facets.get(key_of(name))
+
+    def tag(self, facet: Facet, name: str) -> Tag | None:
+        names = self._tags[facet.id]
+        return names.get(name) or names.get(key_of(name))
+
+
+def _folded_words(tag: Tag) -> list[str]:
+    return [key_of(word) for word in (tag.slug, *tag.words)]
+
+
+def _end_of(tag: Tag, by_id: dict[int, Tag]) -> Tag | None:
+    """Where a chain of merges ends; None when that is retired or the chain bites its tail."""
+    seen = set()
+    while tag.merged_into_id and tag.id not in seen:
+        seen.add(tag.id)
+        if tag.merged_into_id not in by_id:
+            return None
+        tag = by_id[tag.merged_into_id]
+    return tag if tag.retired_at is None else None
+
+
+@dataclass(frozen=True, slots=True)
+class TagNode:
+    """``depth`` below the facet, 0 for the top; ``approved`` counts the products of which it stands."""
+
+    tag: Tag
+    depth: int
+    approved: int
+
+
+@dataclass(frozen=True, slots=True)
+class FacetNode:
+    facet: Facet
+    tags: tuple[TagNode, ...]
+    approved: int
+    requests: tuple[TagRequest, ...] = ()
+
+
+def tree(catalogue: Catalogue, *, retired: bool = False) -> list[FacetNode]:
+    """Facets with their tags, parents before children, and how many products each stands for. Four queries."""
+    asked = Facet.objects.filter(catalogue=catalogue)
+    facets: list[Facet] = list(asked if retired else asked.live())
+    tags: dict[int, list[Tag]] = {facet.id: [] for facet in facets}
+    known = Tag.objects.filter(facet__in=list(tags))
+    for tag in (known if retired else known.live()).order_by("position", "id"):
+        tags[tag.facet_id].append(tag)
+    counts: dict[int, int] = dict(
+        ProductTag.objects.filter(tag__facet__in=list(tags), state=ProductTag.State.APPROVED)
+        .values_list("tag")
+        .annotate(n=Count("id"))
+    )
+    requests: dict[int, list[TagRequest]] = {facet.id: [] for facet in facets}
+    for request in open_requests(catalogue).filter(facet__in=list(tags)):
+        requests[request.facet_id].append(request)
+    return [
+        FacetNode(
+            facet=facet,
+            tags=tuple(TagNode(tag, depth, counts.get(tag.id, 0)) for tag, depth in _nested(tags[facet.id])),
+            approved=sum(counts.get(tag.id, 0) for tag in tags[facet.id]),
+            requests=tuple(requests[facet.id]),
+        )
+        for facet in facets
+    ]
+
+
+def open_requests(catalogue: Catalogue):  # type: ignore[no-untyped-def]  # a queryset that doors may slice
+    """Values that reviewers missed and nobody has answered yet, oldest first."""
+    return (
+        TagRequest.objects.filter(facet__catalogue=catalogue, resolved_at=None)
+        .select_related("facet", "product", "user")
+        .order_by("id")
+    )
+
+
+def _nested(tags: Sequence[Tag]) -> list[tuple[Tag, int]]:
+    """Parents before their children, each with its depth. A child whose parent is not there stands at the top."""
+    there = {tag.id for tag in tags}
+    children: dict[int | None, list[Tag]] = {}
+    for tag in tags:
+        children.setdefault(tag.parent_id if tag.parent_id in there else None, []).append(tag)
+    nested: list[tuple[Tag, int]] = []
+    stack = [(tag, 0) for tag in reversed(children.get(None, []))]
+    while stack:
+        tag, depth = stack.pop()
+        nested.append((tag, depth))
+        stack += [(child, depth + 1) for child in reversed(children.get(tag.id, []))]
+    return nested
+
+
+def search_tags(catalogue: Catalogue, text: str, *, facet: Facet | None = None, limit: int = 20) -> list[Tag]:
+    """Live tags that a typed text may mean, best first: in every language, by label, synonym or slug.
+
+    A whole name beats the beginning of one, that beats the beginning of a later word, and that any other place.
+    """
+    wanted = key_of(text)
+    if not wanted:
+        return []
+    tags = Tag.objects.live().filter(facet__catalogue=catalogue, facet__retired_at=None).select_related("facet")
+    if facet is not None:
+        tags = tags.filter(facet=facet)
+    found = [(rank, tag) for tag in tags if (rank := _rank(tag, wanted)) is not None]
+    found.sort(key=lambda pair: (pair[0], pair[1].facet.position, pair[1].position, pair[1].id))
+    return [tag for _rank, tag in found[:limit]]
+
+
+def _rank(tag: Tag, wanted: str) -> int | None:
+    best: int | None = None
+    for name in _folded_words(tag):
+        if name == wanted:
+            return 0
+        if name.startswith(wanted):
+            rank = 1
+        elif f" {wanted}" in name:
+            rank = 2
+        elif wanted in name:
+            rank = 3
+        else:
+            continue
+        best = rank if best is None else min(best, rank)
+    return best
+
+
+def facets_of(catalogue: Catalogue, *, retired: bool = False) -> QuerySet[Facet]:
+    """In no order yet; retired ones only when asked for."""
+    found = Facet.objects.filter(catalogue=catalogue)
+    return found if retired else found.filter(retired_at=None)
+
+
+def facet_named(catalogue: Catalogue, slug: str) -> Facet | None:
+    return Facet.objects.select_related("catalogue").filter(catalogue=catalogue, slug=slug).first()
+
+
+def tags_of(catalogue: Catalogue, *, facet: str = "", retired: bool = False) -> QuerySet[Tag]:
+    """In no order yet, with facet, parent and the tag each was merged into."""
+    found = Tag.objects.filter(facet__catalogue=catalogue).select_related("facet", "parent", "merged_into")
+    if facet:
+        found = found.filter(facet__slug=facet)
+    return found if retired else found.filter(retired_at=None, facet__retired_at=None)
+
+
+def tag_named(catalogue: Catalogue, facet: str, slug: str) -> Tag | None:
+    """By slugs; a slug is unique within its facet."""
+    found = Tag.objects.filter(facet__catalogue=catalogue, facet__slug=facet, slug=slug)
+    return found.select_related("facet__catalogue", "parent", "merged_into").first()

@@ -1,0 +1,77 @@
+// The tags that are not on the card: type-ahead, the quiet numbers of the focused facet, and asking for a new value.
+
+import { askForTag } from "./add.js";
+import { add, chipsOf, decide, facetOf, focused, rest } from "./chips.js";
+import { say } from "./house.js";
+
+export class Facets {
+  /** @param {{url: string, words: Function, current: () => HTMLFormElement, notice: Function, ask: Function}} door */
+  constructor({ url, words, current, notice, ask }) {
+    Object.assign(this, { url, words, current, notice, ask, tagsOf: null });
+    this.taxonomy();
+  }
+
+  /** Every tag by facet, fetched once; tried again by the next who asks when it failed. */
+  async taxonomy() {
+    const headers = { Accept: "application/json" };
+    this.tagsOf ??= fetch(this.url, { headers, credentials: "same-origin" }).then((r) => (r.ok ? r.json() : Promise.reject(r)));
+    try {
+      return await this.tagsOf;
+    } catch {
+      this.tagsOf = null;
+      return {};
+    }
+  }
+
+  async tagsIn(facet) { return (await this.taxonomy())[facet.dataset.facet]?.tags ?? []; }
+
+  /** Type-ahead for a facet; with ``instead`` the found tag takes that chip's place. */
+  async addTo(facet, instead) {
+    const form = this.current();
+    const name = facet.dataset.label;
+    const answer = await askForTag({
+      title: instead ? this.words("correct", { tag: instead.dataset.label }) : this.words("addTo", { facet: name }),
+      tags: this.tagsIn(facet),
+      taken: new Set(chipsOf(facet).filter((chip) => chip.checked).map((chip) => Number(chip.dataset.tag))),
+      ask: (text) => this.words("ask", { text, facet: name }),
+      noHit: this.words("noHit"),
+    });
+    if (form !== this.current()) return;
+    if (answer?.tag) {
+      if (instead) decide(instead, false);
+      this.put(facet, answer.tag);
+    } else {
+      if (answer?.request) this.ask(facet, answer.request);
+      rest(form, focused(form));
+    }
+  }
+
+  /** A tag onto the card. */
+  put(facet, tag) {
+    const chip = add(facet, tag);
+    rest(chip.form, chip);
+    this.numbers(facet);
+    say(this.words("added", { facet: facet.dataset.label, tag: tag.label }));
+  }
+
+  /** The facet's other numbered tags, while it has the focus: a number always presses what one sees. */
+  async numbers(facet) {
+    const tags = await this.tagsIn(facet);
+    const room = facet.querySelector(".more");
+    const there = new Set(chipsOf(facet).map((chip) => Number(chip.dataset.tag)));
+    const missing = facet.classList.contains("at") ? tags.filter((tag) => tag.number && !there.has(tag.id)) : [];
+    room.hidden = !missing.length;
+    room.replaceChildren(...missing.map((tag) => {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "ghost" });
+      Object.assign(button.dataset, { key: tag.number, does: "pick", tag: tag.id });
+      button.append(Object.assign(document.createElement("span"), { className: "k", textContent: tag.number }), tag.label);
+      return button;
+    }));
+  }
+
+  async pick(button) {
+    const facet = facetOf(button);
+    const tag = (await this.tagsIn(facet)).find((t) => t.id === Number(button.dataset.tag));
+    if (tag) this.put(facet, tag);
+  }
+}

@@ -1,0 +1,373 @@
+// The review screen: one product after the other. The next ones are fetched ahead and swapped in at once; what was
+// decided is sent in the background by the send queue.
+
+import { chipsOf, decide, facetOf, focused, rest, step, stepFacet, unsaid } from "./chips.js";
+import { Facets } from "./facets.js";
+import { say } from "./house.js";
+import { listen } from "./keys.js";
+import { goRound, help, nextPicture, showPicture } from "./looking.js";
+import { SendQueue, newId, post } from "./queue.js";
+import { Report } from "./report.js";
+
+const config = JSON.parse(document.getElementById("review-config").textContent);
+const words = (name, values = {}) => config.words[name].replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
+const desk = document.getElementById("desk");
+const queue = new SendQueue(`${config.catalogue}:${config.user}`);
+const report = new Report(queue, words, config);
+
+const ahead = []; // forms of products that are ours and come next
+const trail = []; // products we came from, latest last: {product, form}; the form only where nothing was saved
+const passed = new Set(); // products skipped or flagged in this session
+const sent = new Map(); // queue entry -> its form, to take back what never left
+let filling = null;
+let lastTouch = Date.now();
+let undoing = false;
+
+const current = () => desk.querySelector("form.stage");
+const idOf = (form) => Number(form.dataset.product);
+const facets = new Facets({ url: config.urls.tags, words, current, notice, ask: request });
+
+// -- products in and out -----------------------------------------------------------------------------------------
+
+function show(form, spoken) {
+  desk.replaceChildren(form);
+  form.elements.shown_at.value = new Date().toISOString();
+  history.replaceState(null, "", `${config.urls.page}?${new URLSearchParams({ ...config.filters, product: idOf(form) })}`);
+  scrollTo(0, 0);
+  notice("");
+  prepare(form);
+  if (spoken) say(words(spoken, { title: form.dataset.title }));
+}
+
+function prepare(form) {
+  rest(form, focused(form), { scroll: false });
+}
+
+/** The next product, at once where one is ahead. */
+async function advance(spoken) {
+  for (;;) {
+    const form = ahead.shift();
+    if (!form) break;
+    if (new Date(form.dataset.leaseUntil) > Date.now()) {
+      show(form, spoken);
+      fill();
+      return;
+    }
+  }
+  desk.replaceChildren(document.getElementById("loading").content.cloneNode(true));
+  say(words("loading"));
+  await fill();
+  if (!ahead.length) {
+    await queue.settled();
+    await fill();
+  }
+  if (current()) return;
+  if (ahead.length) show(ahead.shift(), spoken);
+  else nothingLeft();
+}
+
+function nothingLeft() {
+  desk.replaceChildren(document.getElementById("empty").content.cloneNode(true));
+  history.replaceState(null, "", `${config.urls.page}?${new URLSearchParams(config.filters)}`);
+  setTimeout(async () => {
+    if (current()) return;
+    await fill();
+    if (!current() && ahead.length) show(ahead.shift(), "shown");
+    else if (!current()) nothingLeft();
+  }, 15000);
+}
+
+/** Keep enough products ahead. One request at a time; whoever calls meanwhile waits for the same. */
+function fill() {
+  filling ??= fetchAhead().finally(() => { filling = null; });
+  return filling;
+}
+
+async function fetchAhead() {
+  const wanted = config.ahead - ahead.length;
+  if (wanted <= 0) return;
+  const here = [current(), ...ahead].filter(Boolean).map(idOf);
+  const away = [...queue.entries.map((e) => e.about), ...trail.filter((t) => t.form).map((t) => t.product), ...passed];
+  const query = new URLSearchParams({ ...config.filters, count: wanted, exclude: [...new Set([...here, ...away])].join(",") });
+  const forms = await fragments(`${config.urls.next}?${query}`);
+  const known = new Set([current(), ...ahead].filter(Boolean).map(idOf));
+  ahead.push(...forms.filter((form) => !known.has(idOf(form))));
+}
+
+/** Cards from the server, ready to be shown; their pictures begin to load now. */
+async function fragments(url) {
+  let response;
+  try {
+    response = await fetch(url, { headers: { Accept: "application/json, text/html" }, credentials: "same-origin" });
+  } catch {
+    return [];
+  }
+  if (!response.ok) {
+    if (response.status === 401) report.signedOut();
+    else if (response.headers.get("Content-Type")?.includes("json")) notice((await response.json()).message);
+    return [];
+  }
+  const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
+  return [...parsed.querySelectorAll("form.stage")].map((form) => document.importNode(form, true));
+}
+
+/** A product by its id, as it stands now, on screen; what was on screen comes right after it. */
+async function bringBack(product) {
+  const [form] = await fragments(`${config.urls.card}?product=${product}`);
+  if (!form) return false;
+  const here = current();
+  if (here && idOf(here) !== product) ahead.unshift(here);
+  for (const [place, other] of [...ahead.entries()].reverse()) if (idOf(other) === product) ahead.splice(place, 1);
+  show(form, "shown");
+  return true;
+}
+
+// -- deciding ----------------------------------------------------------------------------------------------------
+
+function save(how) {
+  const form = current();
+  if (!form) return;
+  if (!chipsOf(form).length && !form.dataset.sure) { // nothing suggested, nothing added: most likely a slip
+    form.dataset.sure = "asked";
+    notice(words("nothingChosen"));
+    say(words("nothingChosen"));
+    return;
+  }
+  const began = performance.now();
+  form.elements.input.value = how;
+  const fields = new URLSearchParams(new FormData(form));
+  fields.delete("csrfmiddlewaretoken");
+  const entry = queue.push({
+    kind: "save", url: config.urls.save, body: fields.toString(), about: idOf(form), title: form.dataset.title, mine: mineOf(form),
+  });
+  sent.set(entry.id, form);
+  trail.push({ product: idOf(form), form: null });
+  report.count(1);
+  advance("next");
+  requestAnimationFrame(() => setTimeout(() => performance.measure("save-to-next", { start: began })));
+}
+
+const mineOf = (form) =>
+  chipsOf(form)
+    .filter((chip) => chip.name === "on" || chip.checked)
+    .map((chip) => ({ label: chip.dataset.label, verdict: chip.checked ? (chip.name === "add" ? "add" : "accept") : "reject" }));
+
+function speak(chip, yes) {
+  const form = chip.form;
+  const facet = facetOf(chip).dataset.label;
+  say(words(yes ? "accepted" : "rejected", { facet, tag: chip.dataset.label, n: unsaid(form) }));
+}
+
+function sayToChip(yes) {
+  const form = current();
+  const chip = form && focused(form);
+  if (!chip) return;
+  if (!chip.dataset.tag) { // a facet without chips: the focus rests on its "add"
+    if (yes === undefined) facets.addTo(facetOf(chip));
+    else step(form, 1);
+    return;
+  }
+  decide(chip, yes ?? !chip.checked);
+  speak(chip, chip.checked);
+  if (yes !== undefined) step(form, 1);
+}
+
+/** A value that the taxonomy lacks, for its owner to decide on. */
+function request(facet, text) {
+  const body = new URLSearchParams({ facet: facet.dataset.facet, product: idOf(current()), text }).toString();
+  queue.push({ kind: "request", url: config.urls.request, body, about: `request:${text}`, title: text });
+}
+
+// -- back and forth ----------------------------------------------------------------------------------------------
+
+function pass(kind, url, extra, spoken) {
+  const form = current();
+  if (!form) return;
+  passed.add(idOf(form));
+  trail.push({ product: idOf(form), form: null });
+  queue.push({ kind, url, body: new URLSearchParams({ product: idOf(form), ...extra }).toString(), about: idOf(form), title: form.dataset.title });
+  advance(spoken);
+}
+
+function flag() {
+  const form = current();
+  const dialog = document.getElementById("flag");
+  if (!form) return;
+  const text = document.getElementById("flag-text");
+  text.value = "";
+  dialog.returnValue = "";
+  dialog.addEventListener("close", () => {
+    if (dialog.returnValue === "flag" && text.value.trim() && form === current()) pass("flag", config.urls.flag, { reason: text.value.trim() }, "flagged");
+    else rest(form, focused(form));
+  }, { once: true });
+  dialog.showModal();
+  text.focus();
+}
+
+function nextProduct() {
+  const form = current();
+  if (!form) return;
+  trail.push({ product: idOf(form), form });
+  advance("shown");
+}
+
+async function lastProduct() {
+  const before = trail.pop();
+  if (!before) {
+    notice(words("first"));
+    return;
+  }
+  if (before.form) {
+    if (current()) ahead.unshift(current());
+    show(before.form, "shown");
+    return;
+  }
+  while (queue.about(before.product).some((e) => e.state === "waiting")) await new Promise((r) => queue.addEventListener("change", r, { once: true }));
+  if (!(await bringBack(before.product))) trail.push(before);
+}
+
+async function takeBack() {
+  if (undoing) return;
+  const unsent = queue.takeBack();
+  if (unsent && sent.has(unsent.id)) {
+    if (current()) ahead.unshift(current());
+    trail.pop();
+    report.count(-1);
+    show(sent.get(unsent.id), "shown");
+    return;
+  }
+  await reverse(config.urls.undo, -1);
+}
+
+async function reverse(url, count) {
+  undoing = true;
+  try {
+    if (queue.counts.open) notice(words("undoWaits"));
+    await queue.settled();
+    const answer = await post(url, "input=key");
+    if (!answer.ok) {
+      if (answer.status === 401) report.signedOut();
+      notice(answer.body.message ?? words("failed"));
+      return;
+    }
+    const [product] = answer.body.products;
+    if (product !== undefined && count < 0) {
+      report.count(-1);
+      await bringBack(product);
+    } else if (product !== undefined) {
+      report.count(1);
+      if (current() && idOf(current()) === product) await advance();
+    }
+    notice(answer.body.message);
+    say(answer.body.message);
+  } finally {
+    undoing = false;
+  }
+}
+
+function notice(text) {
+  const room = document.getElementById("notice");
+  room.replaceChildren();
+  if (text) room.append(Object.assign(document.createElement("p"), { className: "note plain", textContent: text }));
+}
+
+// -- doors: clicks, keys, the queue's news -----------------------------------------------------------------------
+
+const DOES = {
+  "save": (button, how) => save(how),
+  "skip": () => pass("skip", config.urls.skip, {}, "skipped"),
+  "flag": flag,
+  "undo": takeBack,
+  "redo": () => undoing || reverse(config.urls.redo, 1),
+  "help": help,
+  "accept": () => sayToChip(true),
+  "reject": () => sayToChip(false),
+  "toggle": () => sayToChip(),
+  "correct": () => {
+    const chip = current() && focused(current());
+    if (chip) facets.addTo(facetOf(chip), chip.dataset.tag && chip.checked ? chip : null);
+  },
+  "add": (button) => facets.addTo(facetOf(button)),
+  "pick": (button) => facets.pick(button),
+  "evidence": () => goRound(current(), words),
+  "next-chip": () => current() && step(current(), 1),
+  "last-chip": () => current() && step(current(), -1),
+  "next-facet": () => current() && stepFacet(current(), 1),
+  "last-facet": () => current() && stepFacet(current(), -1),
+  "next-product": nextProduct,
+  "last-product": lastProduct,
+  "next-picture": () => nextPicture(current()),
+  "unsaved": () => report.list(),
+  "retry": () => queue.retry(),
+};
+
+document.addEventListener("click", (event) => {
+  lastTouch = Date.now();
+  const picture = event.target.closest("[data-picture]");
+  if (picture) {
+    event.preventDefault();
+    showPicture(current(), picture);
+    return;
+  }
+  const button = event.target.closest("[data-does]");
+  const does = button && DOES[button.dataset.does];
+  if (!does) return;
+  event.preventDefault();
+  does(button, event.detail ? "click" : "key");
+});
+document.addEventListener("submit", (event) => {
+  if (event.target.matches("form.stage")) {
+    event.preventDefault();
+    save("key");
+  }
+});
+desk.addEventListener("change", (event) => {
+  if (!event.target.matches(".pick > input")) return;
+  decide(event.target, event.target.checked);
+  rest(event.target.form, event.target);
+  speak(event.target, event.target.checked);
+});
+desk.addEventListener("focusin", (event) => {
+  if (event.target.matches(".pick > input") && !event.target.classList.contains("at-chip")) rest(event.target.form, event.target);
+});
+desk.addEventListener("facet:rest", (event) => facets.numbers(event.target));
+desk.addEventListener("facet:leave", (event) => { event.target.querySelector(".more").hidden = true; });
+document.addEventListener("keydown", () => { lastTouch = Date.now(); });
+
+queue.addEventListener("done", ({ detail: { entry, answer } }) => {
+  sent.delete(entry.id);
+  if (entry.kind === "request") notice(answer.message);
+});
+report.addEventListener("keep-mine", ({ detail: entry }) => {
+  const fields = new URLSearchParams(entry.body);
+  fields.set("version", entry.details.version);
+  fields.set("card", newId());
+  queue.change(entry.id, { body: fields.toString() });
+});
+report.addEventListener("take-theirs", ({ detail: entry }) => queue.drop(entry.id));
+report.addEventListener("show", ({ detail: entry }) => bringBack(entry.about));
+
+addEventListener("beforeunload", (event) => {
+  if (queue.counts.open) event.preventDefault();
+});
+
+/** While somebody works here, what is on screen and ahead stays theirs. */
+setInterval(async () => {
+  const mine = [current(), ...ahead].filter(Boolean);
+  if (!mine.length || Date.now() - lastTouch > config.leaseSeconds * 1000) return;
+  const answer = await post(config.urls.renew, new URLSearchParams(mine.map((form) => ["product", idOf(form)])).toString());
+  if (!answer.ok) return;
+  const kept = new Set(answer.body.products);
+  const until = new Date(Date.now() + config.leaseSeconds * 1000).toISOString();
+  for (const form of mine) {
+    if (kept.has(idOf(form))) form.dataset.leaseUntil = until;
+    else if (form === current()) notice(words("leaseLost"));
+    else ahead.splice(ahead.indexOf(form), 1);
+  }
+}, Math.min(60, config.leaseSeconds / 3) * 1000);
+
+if (config.shortcuts) listen();
+if (current()) prepare(current());
+else if (!document.querySelector("#conflicts .conflict")) nothingLeft();
+fill();
+queue.pump();

@@ -1,0 +1,35 @@
+"""The header's tabs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext_lazy as _
+
+register = template.Library()
+
+PAGES = (
+    ("review", _("Review")),
+    ("products", _("Catalogue")),
+    ("taxonomy", _("Taxonomy")),
+    ("training", _("Training")),
+    ("exports", _("Exports")),
+)
+NEEDS_REVIEWER = {"review"}
+
+
+@register.simple_tag(takes_context=True)
+def tabs(context: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pages of this catalogue that this reader may open, in order."""
+    found = []
+    for name, label in PAGES:
+        if name in NEEDS_REVIEWER and not context.get("may_review"):
+            continue
+        try:
+            url = reverse(name, args=[context["catalogue"].slug])
+        except NoReverseMatch:
+            continue
+        found.append({"name": name, "label": label, "url": url})
+    return found

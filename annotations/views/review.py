@@ -1,0 +1,365 @@
+"""The review screen: one product after the other, saved in the background, as plain forms where there is no script."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from annotations.actions import queue as queue_verbs
+from annotations.actions import undo as undo_verbs
+from annotations.actions.decide import Card, Choice, Circumstances, save_card
+from annotations.actions.errors import Conflict, NotFound, Refused
+from annotations.models import Facet, Input, Product, QueueItem, Role, Tag, Verdict
+from annotations.queries import progress
+from annotations.queries.cards import Card as ShownCard
+from annotations.queries.cards import cards
+from annotations.views.doors import MemberRequest, catalogue_page, wants_json
+from annotations.views.review_words import words
+
+AHEAD = 5  # products fetched ahead, and the most that one request may ask for
+FILTERS = ("queue", "facet", "category")
+QUEUE_WORDS = {
+    "uncertain": lambda: _("Uncertain first"),
+    "conflicts": lambda: _("Conflicts"),
+    "second-opinion": lambda: _("Second opinion"),
+    "flagged": lambda: _("Flagged"),
+    "blind": lambda: _("Blind audit"),
+}
+
+
+# -- looking -----------------------------------------------------------------------------------------------------
+
+
+@require_safe
+@never_cache
+@catalogue_page(Role.REVIEWER)
+def review(request: MemberRequest) -> HttpResponse:
+    """A product to decide on: the one in ``?product=`` if it can be had, else the next of the queue in the address."""
+    filters = _filters(request)
+    asked = request.GET.get("product", "")
+    item, notice = _asked_for(request, asked) if asked.isdecimal() else (None, "")
+    if item is None:
+        found = _lease_next(request, filters, 1)
+        item = found[0] if found else None
+    return _page(request, filters, item, notice=notice)
+
+
+def _asked_for(request: MemberRequest, product: str) -> tuple[QueueItem | None, str]:
+    item = QueueItem.objects.select_related("product", "catalogue", "lease_owner")
+    row = item.filter(catalogue=request.catalogue, product=int(product)).first()
+    if row is None:
+        return None, ""
+    try:
+        return queue_verbs.lease(item=row, user=request.user), ""
+    except Conflict as taken:
+        return None, taken.message
+
+
+def _lease_next(
+    request: MemberRequest, filters: dict[str, str], count: int, exclude: Iterable[int] = ()
+) -> list[QueueItem]:
+    return queue_verbs.lease_next(
+        catalogue=request.catalogue, user=request.user, count=count, exclude=list(exclude),
+        queue=filters.get("queue", "uncertain"), facet=filters.get("facet", ""), category=filters.get("category", ""),
+    )  # fmt: skip
+
+
+def _page(
+    request: MemberRequest, filters: dict[str, str], item: QueueItem | None, *, notice: str = "", status: int = 200,
+    conflict: dict[str, Any] | None = None,
+) -> HttpResponse:  # fmt: skip
+    card = cards([item], request.catalogue)[0] if item else None
+    left = progress.left(request.catalogue)
+    today = progress.done_today(request.catalogue, request.user)
+    context = {
+        **_card_context(card, plain=True),
+        "tab": "review",
+        "notice": notice,
+        "conflict": conflict,
+        "filters": filters,
+        "filter_query": urlencode(filters),
+        "queues": [(name, label()) for name, label in QUEUE_WORDS.items()],
+        "queue_word": QUEUE_WORDS[filters.get("queue", "uncertain")](),
+        "facets": list(request.catalogue.facets.live()),  # type: ignore[attr-defined]
+        "left": left,
+        "today": today,
+        "started": _started(request) if card is None else None,
+        "config": _config(request, filters),
+    }
+    return render(request, "review.html", context, status=status)
+
+
+def _started(request: MemberRequest) -> dict[str, bool]:
+    """What a catalogue with nothing to review is still missing."""
+    catalogue = request.catalogue
+    return {
+        "products": Product.objects.filter(catalogue=catalogue, archived_at=None).exists(),
+        "tags": Tag.objects.live().filter(facet__catalogue=catalogue, facet__retired_at=None).exists(),
+        "filtered": bool(_filters(request)),
+    }
+
+
+def _card_context(card: ShownCard | None, *, plain: bool = False) -> dict[str, Any]:
+    """``plain``: with the pickers that only a page without script needs. ``nonce`` names this showing of the card:
+    the ids of its decisions are made from it, so that sending it twice is deciding once."""
+    return {"card": card, "nonce": uuid.uuid4(), "shown_at": timezone.now().isoformat(), "plain": plain}
+
+
+def _config(request: MemberRequest, filters: dict[str, str]) -> dict[str, Any]:
+    def url(name: str) -> str:
+        return reverse(name, args=[request.catalogue.slug])
+
+    return {
+        "catalogue": request.catalogue.slug,
+        "user": request.user.pk,
+        "shortcuts": request.user.shortcuts_enabled,
+        "ahead": AHEAD,
+        "filters": filters,
+        "leaseSeconds": request.catalogue.lease_minutes * 60,
+        "urls": {
+            "page": url("review"),
+            "next": url("review_next"),
+            "card": url("review_card"),
+            "save": url("review_save"),
+            "skip": url("review_skip"),
+            "flag": url("review_flag"),
+            "undo": url("review_undo"),
+            "redo": url("review_redo"),
+            "renew": url("review_renew"),
+            "request": url("review_request"),
+            "tags": f"{url('review_tags')}?v={request.catalogue.taxonomy_revision}-{get_language()}",
+        },
+        "words": words(),
+    }
+
+
+@require_safe
+@never_cache
+@catalogue_page(Role.REVIEWER)
+def next_cards(request: MemberRequest) -> HttpResponse:
+    """The next products as fragments, leased to the asker, best first; nothing when the queue is empty."""
+    count = min(AHEAD, max(1, number(request.GET.get("count"), 1)))
+    exclude = [int(n) for n in request.GET.get("exclude", "").split(",") if n.isdecimal()][:500]
+    items = _lease_next(request, _filters(request), count, exclude)
+    return _fragments(request, cards(items, request.catalogue) if items else [])
+
+
+@require_safe
+@never_cache
+@catalogue_page(Role.REVIEWER)
+def one_card(request: MemberRequest) -> HttpResponse:
+    """One product as a fragment, leased when nobody else holds it; 409 when somebody does."""
+    item = item_of(request, request.GET.get("product", ""))
+    queue_verbs.lease(item=item, user=request.user)
+    return _fragments(request, cards([item], request.catalogue))
+
+
+def _fragments(request: MemberRequest, shown: Iterable[ShownCard]) -> HttpResponse:
+    return HttpResponse("".join(_fragment(request, card) for card in shown))
+
+
+def _fragment(request: HttpRequest, card: ShownCard) -> str:
+    return render_to_string("review/_card.html", _card_context(card), request)
+
+
+# -- deciding ----------------------------------------------------------------------------------------------------
+
+
+@require_POST
+@catalogue_page(Role.REVIEWER)
+def save(request: MemberRequest) -> HttpResponse:
+    """What was seen is what is saved: checked tags accepted, shown and unchecked ones rejected, their facets complete.
+
+    Sent again it answers as it did the first time. 409 with the other's decisions when somebody was quicker.
+    """
+    item = item_of(request, request.POST.get("product", ""))
+    nonce = _nonce(request)
+    card = _sent_card(request, item.product, nonce)
+    try:
+        saved = save_card(
+            card=card, version=number(request.POST.get("version"), -1), by=_by(request),
+            batch=uuid.uuid5(nonce, "batch"),
+        )  # fmt: skip
+    except Conflict as conflict:
+        if wants_json(request):
+            raise
+        return _both_sides(request, item, card, conflict)
+    if wants_json(request):
+        return JsonResponse({"seq": saved.seq, "version": saved.version, "replayed": saved.replayed})
+    return back_to_queue(request)
+
+
+def _both_sides(request: MemberRequest, item: QueueItem, card: Card, conflict: Conflict) -> HttpResponse:
+    """The page that a reviewer without script gets: theirs, mine, and a button for each."""
+    mine = [{"label": c.tag.label, "verdict": c.verdict} for c in card.choices]
+    kept = [
+        (k, v)
+        for k, values in request.POST.lists()
+        for v in values
+        if k not in ("csrfmiddlewaretoken", "version", "card")
+    ]
+    details = {
+        "product": item.product,
+        "message": conflict.message,
+        "theirs": conflict.details["decisions"],
+        "mine": mine,
+        "kept": [*kept, ("version", conflict.details["version"]), ("card", uuid.uuid4())],
+    }
+    return _page(request, _filters(request), None, conflict=details, status=409)
+
+
+def _sent_card(request: MemberRequest, product: Product, nonce: uuid.UUID) -> Card:
+    shown, on, added = (_ids(request, name) for name in ("shown", "on", "add"))
+    known = {t.pk: t for t in Tag.objects.select_related("facet").filter(
+        pk__in={*shown, *on, *added}, facet__catalogue=request.catalogue)}  # fmt: skip
+    checked = {*on, *added}
+    if missing := {*shown, *on, *added} - known.keys():
+        raise Refused(_("A tag on this card is no longer there: load it again."), "unknown_tag", tags=sorted(missing))
+    choices = []
+    for pk in dict.fromkeys((*shown, *added, *on)):
+        verdict = (Verdict.ACCEPT if pk in shown else Verdict.ADD) if pk in checked else Verdict.REJECT
+        choices.append(Choice(known[pk], verdict, uuid.uuid5(nonce, f"{pk}:{verdict.value}")))
+    facets = Facet.objects.live().filter(catalogue=request.catalogue, pk__in=_ids(request, "complete"))
+    return Card(product, tuple(choices), tuple(facets))
+
+
+def _by(request: MemberRequest) -> Circumstances:
+    how = request.POST.get("input", "")
+    shown_at = parse_datetime(request.POST.get("shown_at", "")[:40])
+    if shown_at is not None and timezone.is_naive(shown_at):
+        shown_at = None
+    return Circumstances(
+        request.user, request.role.value, how if how in (Input.KEY, Input.CLICK) else Input.CLICK, _past(shown_at)
+    )
+
+
+def _past(moment: datetime | None) -> datetime | None:
+    """A moment that a browser told, if it can be: nothing is shown in the future."""
+    return moment if moment and moment <= timezone.now() else None
+
+
+@require_POST
+@catalogue_page(Role.REVIEWER)
+def undo(request: MemberRequest) -> HttpResponse:
+    """Take back what I saved last, and bring the product back on screen."""
+    undone = undo_verbs.undo(catalogue=request.catalogue, by=_by(request))
+    return _reversed(request, undone, _("There is nothing to undo."), _("Undone: %(title)s"))
+
+
+@require_POST
+@catalogue_page(Role.REVIEWER)
+def redo(request: MemberRequest) -> HttpResponse:
+    undone = undo_verbs.redo(catalogue=request.catalogue, by=_by(request))
+    return _reversed(request, undone, _("There is nothing to redo."), _("Saved again: %(title)s"))
+
+
+def _reversed(request: MemberRequest, undone: undo_verbs.Undone | None, none: str, done: str) -> HttpResponse:
+    if undone is None:
+        if wants_json(request):
+            return JsonResponse({"message": none, "products": []})
+        messages.info(request, none)
+        return back_to_queue(request)
+    product = undone.products[0]
+    message = done % {"title": product.title or product.external_id}
+    if more := len(undone.products) - 1:
+        message += ngettext(" and one more", " and %(n)d more", more) % {"n": more}
+    if not wants_json(request):
+        messages.success(request, message)
+        return back_to_queue(request, product=product.pk)
+    return JsonResponse({"message": message, "products": [p.pk for p in undone.products]})
+
+
+# -- passing over ------------------------------------------------------------------------------------------------
+
+
+@require_POST
+@catalogue_page(Role.REVIEWER)
+def skip(request: MemberRequest) -> HttpResponse:
+    """Give the product back undecided. Asks for nothing."""
+    item = item_of(request, request.POST.get("product", ""))
+    queue_verbs.release(user=request.user, product_ids=[item.product_id])
+    if wants_json(request):
+        return JsonResponse({})
+    skipped = [int(n) for n in request.POST.get("skipped", "").split(",") if n.isdecimal()][-200:]
+    found = _lease_next(request, _filters(request), 1, exclude=[*skipped, item.product_id])
+    return back_to_queue(request, **({"product": found[0].product_id} if found else {}))
+
+
+@require_POST
+@catalogue_page(Role.REVIEWER)
+def flag(request: MemberRequest) -> HttpResponse:
+    """Mark the product for a lead to look at, with a reason, and give it back."""
+    reason = request.POST.get("reason", "").strip()
+    if not reason:
+        raise Refused(_("Say in a few words why you flag it."), "reason_missing")
+    queue_verbs.flag(item=item_of(request, request.POST.get("product", "")), user=request.user, reason=reason)
+    return JsonResponse({}) if wants_json(request) else back_to_queue(request)
+
+
+@require_POST
+@catalogue_page(Role.REVIEWER)
+def renew(request: MemberRequest) -> HttpResponse:
+    """Keep the products on screen and ahead for another while; answers with those that are still mine."""
+    ids = _ids(request, "product")[: 4 * AHEAD]
+    queue_verbs.renew(user=request.user, product_ids=ids, minutes=request.catalogue.lease_minutes)
+    mine = QueueItem.objects.filter(
+        catalogue=request.catalogue, product__in=ids, lease_owner=request.user, lease_until__gt=timezone.now()
+    )
+    return JsonResponse({"products": list(mine.values_list("product", flat=True))})
+
+
+# -- reading what was sent ---------------------------------------------------------------------------------------
+
+
+def _filters(request: HttpRequest) -> dict[str, str]:
+    """The queue as the address (or the form) names it; what is not known is left out."""
+    sent = request.POST if request.method == "POST" else request.GET
+    found = {name: sent.get(name, "")[:500] for name in FILTERS if sent.get(name)}
+    if found.get("queue") not in queue_verbs.QUEUES or found.get("queue") == "uncertain":
+        found.pop("queue", None)
+    return found
+
+
+def back_to_queue(request: MemberRequest, **more: Any) -> HttpResponseRedirect:
+    query = urlencode({**_filters(request), **more})
+    return HttpResponseRedirect(reverse("review", args=[request.catalogue.slug]) + (f"?{query}" if query else ""))
+
+
+def item_of(request: MemberRequest, product: str) -> QueueItem:
+    items = QueueItem.objects.select_related("product", "catalogue", "lease_owner")
+    item = items.filter(catalogue=request.catalogue, product=number(product, 0)).first()
+    if item is None:
+        raise NotFound(_("This product is not in the catalogue."), "product")
+    # one catalogue object for the request, so that what a verb reads of it is what the door checked
+    item.catalogue = item.product.catalogue = request.catalogue
+    return item
+
+
+def _ids(request: HttpRequest, name: str) -> list[int]:
+    return [int(v) for v in request.POST.getlist(name) if v.isdecimal() and len(v) < 19]
+
+
+def number(text: str | None, default: int) -> int:
+    return int(text) if text and text.isdecimal() and len(text) < 19 else default
+
+
+def _nonce(request: HttpRequest) -> uuid.UUID:
+    try:
+        return uuid.UUID(request.POST.get("card", ""))
+    except ValueError:
+        raise Refused(_("This form is incomplete: load the page again."), "card") from None

@@ -1,0 +1,53 @@
+"""What the scripts of the review screen say, in the reader's language. ``{name}`` is filled in by the script."""
+
+from __future__ import annotations
+
+from django.utils.translation import gettext as _
+
+
+def words() -> dict[str, str]:
+    return {
+        "saved": _("All saved"),
+        "sending": _("Saving {n}"),
+        "unsaved": _("{n} unsaved"),
+        "offline": _("{n} unsaved: no connection, trying again"),
+        "signedOut": _("{n} unsaved: you are signed out"),
+        "signIn": _("Sign in"),
+        "refused": _("“{title}” was not saved: {message}"),
+        "leave": _("Some decisions are not saved yet."),
+        "accepted": _("{facet}: {tag} accepted, {n} left"),
+        "rejected": _("{facet}: {tag} rejected, {n} left"),
+        "added": _("{facet}: {tag} added"),
+        "nothingChosen": _("No tag is chosen. Save once more if none fits, or skip the product."),
+        "next": _("Saved. Next: {title}"),
+        "shown": _("Now: {title}"),
+        "skipped": _("Skipped. Next: {title}"),
+        "flagged": _("Flagged. Next: {title}"),
+        "loading": _("Fetching the next product"),
+        "first": _("This is the first product of this session."),
+        "undoWaits": _("Undo waits until everything before it is saved."),
+        "failed": _("That did not work. Try again in a moment."),
+        "leaseLost": _("Somebody else may have taken this product; saving will tell."),
+        "theirs": _("{name} decided"),
+        "mine": _("You decided"),
+        "keepMine": _("Keep mine"),
+        "takeTheirs": _("Take theirs"),
+        "conflict": _("Somebody else saved “{title}” in the meantime"),
+        "accept": _("accepted"),
+        "reject": _("rejected"),
+        "add": _("added"),
+        "remove": _("removed"),
+        "complete": _("looked at as a whole"),
+        "undo": _("undone"),
+        "nothing": _("nothing"),
+        "ask": _("Ask for “{text}” as a new value of {facet}"),
+        "noHit": _("No tag by this name."),
+        "addTo": _("Add to {facet}"),
+        "correct": _("Instead of “{tag}”"),
+        "evidence": _("Evidence {n} of {all}: {words}"),
+        "noEvidence": _("no evidence in the text"),
+        "retry": _("Try again"),
+        "drop": _("Drop it"),
+        "dropSure": _("Drop what you decided on “{title}”? It was never saved."),
+        "show": _("Show"),
+    }

@@ -1,0 +1,1 @@
+"""What to ask next: pure functions of a view of the pool."""

@@ -1,0 +1,1 @@
+"""Heads: one task each, with its targets, its loss and its decoding. They need torch."""

@@ -1,0 +1,1 @@
+"""The instant tier: refit and rescore in about a second, without torch."""

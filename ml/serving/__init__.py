@@ -1,0 +1,1 @@
+"""Answering with a bundle: calibrated tags, bands and evidence. No torch."""

@@ -1,0 +1,153 @@
+"""What the loop trains: tags on decided products, and masked tokens on all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ml.encoders.hf import TextEncoder, Tokens
+from ml.evaluation.thresholds import best_f1
+from ml.examples import Example, targets
+from ml.heads.masked import MaskedModel, hide
+from ml.heads.tags import TagHead, TagLoss
+from ml.schema import Schema
+from ml.serving.decoding import probabilities
+from ml.text import render
+from ml.training.errors import TrainingError
+from ml.training.loop import in_buckets
+from ml.training.plan import Plan
+
+
+class TagModel(nn.Module):
+    """``forward(ids, mask) -> logits (b, columns)``."""
+
+    def __init__(self, encoder: TextEncoder, head: TagHead) -> None:
+        super().__init__()
+        self.encoder, self.head = encoder, head
+
+    def forward(self, ids: Tensor, mask: Tensor) -> Tensor:
+        out: Tensor = self.head(self.encoder(ids, mask)[1])
+        return out
+
+
+class TagTask:
+    """Fine-tuning on ``train``; validated by micro-F1, at the threshold that suits it best, on ``validation``."""
+
+    name = "tags"
+
+    def __init__(
+        self, plan: Plan, schema: Schema, encoder: TextEncoder, train: Sequence[Example], validation: Sequence[Example]
+    ) -> None:
+        self.plan, self.schema = plan, schema
+        device = encoder.device
+        freeze(encoder, plan)
+        self.model = TagModel(encoder, TagHead(schema, encoder.width, plan.dropout).to(device))
+        self.criterion = TagLoss(schema, plan.label_smoothing)
+        self.tokens = encoder.tokenise([render(e).text for e in train])
+        y, known = targets(schema, train)
+        self.y, self.known = torch.from_numpy(y).to(device), torch.from_numpy(known).to(device)
+        self.validation_tokens = encoder.tokenise([render(e).text for e in validation])
+        self.validation_targets = targets(schema, validation)
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        return in_buckets(self.tokens.lengths, self.plan.batch_size, self.plan.batch_unit, self.plan.seed, epoch)
+
+    def loss(self, rows: np.ndarray, step: int) -> tuple[Tensor, int]:
+        encoder = self.model.encoder
+        ids, mask = self.tokens.batch(rows, encoder.pad_id, encoder.device)
+        at = torch.from_numpy(rows).to(encoder.device)
+        loss = self.criterion(self.model(ids, mask), self.y[at], self.known[at])
+        return loss, int(self.tokens.lengths[rows].sum())
+
+    def parameters(self) -> list[dict[str, Any]]:
+        plan = self.plan
+        return [
+            *groups(self.model.encoder, plan.learning_rate, plan.weight_decay),
+            *groups(self.model.head, plan.head_learning_rate, plan.weight_decay),
+        ]
+
+    def validate(self) -> dict[str, float]:
+        y, known = self.validation_targets
+        if not len(y):
+            return {}
+        logits = self.logits(self.validation_tokens)
+        p = np.clip(probabilities(self.schema, logits), 1e-7, 1 - 1e-7)[known]
+        right = y[known] > 0.5
+        threshold, f1 = best_f1(p, right)
+        loss = float(-np.where(right, np.log(p), np.log1p(-p)).mean()) if len(p) else 0.0
+        return {"primary": f1, "micro_f1": f1, "threshold": threshold, "loss": loss}
+
+    def logits(self, tokens: Tokens) -> np.ndarray:
+        """``(n, columns)`` float32, without dropout."""
+        weight, bias = self.model.head.exported()
+        out: np.ndarray = self.model.encoder.pooled(tokens) @ weight.T + bias
+        return out
+
+
+class MaskedTask:
+    """Masked-language modelling on the texts given. Nothing is validated: the last state is kept."""
+
+    name = "pretrain"
+
+    def __init__(self, plan: Plan, encoder: TextEncoder, texts: Sequence[str]) -> None:
+        if encoder.mask_id is None:
+            raise TrainingError("this base has no mask token to pre-train with; set pretrain_steps to 0")
+        self.plan, self.mask_id = plan, encoder.mask_id
+        torch.manual_seed(plan.seed)  # the head starts random, each time the same
+        self.model = MaskedModel(encoder).to(encoder.device)
+        self.tokens = encoder.tokenise(texts)
+        tokenizer = encoder.tokenizer
+        self.vocabulary = tokenizer.get_vocab_size(with_added_tokens=False)
+        added = [i for i, token in tokenizer.get_added_tokens_decoder().items() if token.special]
+        self.special = torch.tensor(sorted({*added, encoder.pad_id, encoder.mask_id}), device=encoder.device)
+
+    @property
+    def epochs(self) -> int:
+        """As many as the plan's steps need."""
+        return -(-self.plan.pretrain_steps // max(1, len(self.batches(0)))) + 1
+
+    def batches(self, epoch: int) -> list[np.ndarray]:
+        return in_buckets(self.tokens.lengths, self.plan.pretrain_batch_tokens, "tokens", self.plan.seed, epoch)
+
+    def loss(self, rows: np.ndarray, step: int) -> tuple[Tensor, int]:
+        encoder, plan = self.model.encoder, self.plan
+        ids, mask = self.tokens.batch(rows, encoder.pad_id, encoder.device)
+        generator = torch.Generator().manual_seed((plan.seed * 1_000_003 + step) % 2**63)
+        hidden, wanted = hide(
+            ids, mask, share=plan.mask_share, mask_id=self.mask_id, special=self.special,
+            vocabulary=self.vocabulary, generator=generator,
+        )  # fmt: skip
+        return self.model(hidden, mask, wanted), int(self.tokens.lengths[rows].sum())
+
+    def parameters(self) -> list[dict[str, Any]]:
+        return groups(self.model, self.plan.pretrain_learning_rate, self.plan.weight_decay)
+
+    def validate(self) -> dict[str, float]:
+        return {}
+
+
+def freeze(encoder: TextEncoder, plan: Plan) -> None:
+    """Let train what the plan lets train. Raises TrainingError when it names more blocks than there are."""
+    encoder.requires_grad_(True)
+    if plan.freeze == "embeddings":
+        encoder.embeddings.requires_grad_(False)
+    elif plan.freeze == "encoder":
+        encoder.requires_grad_(False)
+    elif (last := plan.last_blocks) is not None:
+        blocks = encoder.blocks
+        if last > len(blocks):
+            raise TrainingError(f"freeze: 'all but last {last}', but the encoder has {len(blocks)} blocks")
+        encoder.requires_grad_(False)
+        for block in blocks[len(blocks) - last :]:
+            block.requires_grad_(True)
+
+
+def groups(module: nn.Module, rate: float, decay: float) -> list[dict[str, Any]]:
+    """Parameter groups of what trains: matrices with decay; biases and norms without."""
+    live = [p for p in module.parameters() if p.requires_grad]
+    split = [([p for p in live if p.ndim > 1], decay), ([p for p in live if p.ndim <= 1], 0.0)]
+    return [{"params": params, "lr": rate, "weight_decay": share} for params, share in split if params]

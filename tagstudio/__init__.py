@@ -1,0 +1,1 @@
+"""Wiring only: settings, Celery, URLs, health. No product words, no rules."""

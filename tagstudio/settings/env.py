@@ -1,0 +1,121 @@
+"""Typed readers of environment variables. Each refuses nonsense with a sentence that names the variable."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+TRUE, FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, "").strip() or default
+
+
+def flag(name: str, default: bool) -> bool:
+    value = text(name).lower()
+    if not value:
+        return default
+    if value in TRUE | FALSE:
+        return value in TRUE
+    raise ImproperlyConfigured(
+        f"{name}={value!r} is neither yes nor no: use one of 1, 0, true, false, yes, no, on, off"
+    )
+
+
+def integer(name: str, default: int, low: int, high: int) -> int:
+    value = text(name)
+    try:
+        number = int(value) if value else default
+    except ValueError:
+        number = low - 1
+    if low <= number <= high:
+        return number
+    raise ImproperlyConfigured(f"{name}={value!r} is not a whole number from {low} to {high}")
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def home(default: Path) -> Path:
+    """TAGSTUDIO_HOME as an absolute, writable directory, made when it is not there."""
+    path = Path(text("TAGSTUDIO_HOME", str(default))).expanduser().absolute()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImproperlyConfigured(f"TAGSTUDIO_HOME={path} cannot be made: {error.strerror}") from error
+    if not os.access(path, os.W_OK):
+        raise ImproperlyConfigured(f"TAGSTUDIO_HOME={path} cannot be written to")
+    return path
+
+
+def kept_secret(path: Path) -> str:
+    """The secret in ``path``, made on first use, readable by its owner alone. Two processes may race for it."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        pass
+    else:
+        with os.fdopen(descriptor, "w") as stream:
+            stream.write(secrets.token_urlsafe(50))
+    kept = path.read_text().strip()
+    if len(kept) < 40:
+        raise ImproperlyConfigured(f"{path} holds no usable secret: delete it, and a new one is made")
+    return kept
+
+
+def database(name: str, default_file: Path) -> dict[str, object]:
+    """DATABASE_URL as a Django database: ``sqlite:///file`` or ``postgresql://user:password@host:port/name?option``."""
+    url = text(name)
+    if not url:
+        return sqlite(default_file)
+    parts = urlsplit(url)
+    if parts.scheme in ("sqlite", "sqlite3"):
+        file = unquote(parts.path[1:] if parts.path.startswith("//") or not parts.path.startswith("/") else parts.path)
+        return sqlite(Path(file or default_file))
+    if parts.scheme in ("postgres", "postgresql"):
+        return postgresql(parts)
+    raise ImproperlyConfigured(f"{name} begins with {parts.scheme!r}: use sqlite:/// or postgresql://")
+
+
+def sqlite(file: Path) -> dict[str, object]:
+    """IMMEDIATE transactions wait for the lock instead of failing half-way; FULL keeps what was acknowledged."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(file),
+        "ATOMIC_REQUESTS": False,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;"
+                "PRAGMA cache_size=-32000; PRAGMA mmap_size=268435456; PRAGMA temp_store=MEMORY;"
+            ),
+        },
+    }
+
+
+def postgresql(parts: object) -> dict[str, object]:
+    split = parts if not isinstance(parts, str) else urlsplit(parts)
+    options: dict[str, object] = dict(parse_qsl(split.query))  # type: ignore[attr-defined]
+    options["options"] = (
+        "-c lock_timeout=20s -c statement_timeout=120s -c idle_in_transaction_session_timeout=60s "
+        + str(options.get("options", ""))
+    ).strip()
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(split.path.lstrip("/")),  # type: ignore[attr-defined]
+        "USER": unquote(split.username or ""),  # type: ignore[attr-defined]
+        "PASSWORD": unquote(split.password or ""),  # type: ignore[attr-defined]
+        "HOST": split.hostname or "",  # type: ignore[attr-defined]
+        "PORT": str(split.port or ""),  # type: ignore[attr-defined]
+        "ATOMIC_REQUESTS": False,
+        "CONN_MAX_AGE": 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": options,
+    }
