@@ -9,6 +9,8 @@ import random
 import zipfile
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from annotations.formats.products import read_products
@@ -88,9 +90,6 @@ def test_entities_of_a_workbook_are_not_expanded() -> None:
 
 
 def test_parquet() -> None:
-    pa = pytest.importorskip("pyarrow")
-    import pyarrow.parquet as pq
-
     table = pa.table(
         {
             "sku": ["a", None, "c"],
@@ -174,9 +173,6 @@ def test_a_feed_that_breaks_off_gives_what_came_before() -> None:
 @pytest.mark.parametrize("name", ["p.xlsx", "p.parquet", "feed.xml"])
 def test_damage_gives_refusals_and_problems_only(name: str) -> None:
     if name == "p.parquet":
-        pa = pytest.importorskip("pyarrow")
-        import pyarrow.parquet as pq
-
         out = io.BytesIO()
         pq.write_table(pa.table({"id": [str(n) for n in range(50)], "title": ["x" * n for n in range(50)]}), out)
         good = out.getvalue()

@@ -112,7 +112,6 @@ def test_xlsx_comes_back_in_and_runs_nothing() -> None:
 
 
 def test_parquet_comes_back_in_byte_exact() -> None:
-    pytest.importorskip("pyarrow")
     _, data = written("parquet", ROWS)
     rows, _ = read(data, "out.parquet", steps=())
     assert [(r.id, r.title, r.raw["description"]) for r in rows] == [
