@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
@@ -15,15 +14,14 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import learning
 from annotations.actions.errors import Conflict, Refused
+from annotations.actions.project import Move, project
 from annotations.models import (
     Catalogue,
     Change,
     Decision,
     Facet,
-    FacetCompletion,
     Input,
     Product,
-    ProductTag,
     QueueItem,
     Suggestion,
     Tag,
@@ -83,7 +81,7 @@ def save_card(*, card: Card, version: int, by: Circumstances, batch: uuid.UUID |
     somebody saved the product since (details: their decisions), Refused (422) when an id is already used for another
     body or a single-choice facet would hold two tags.
     """
-    _check_choices(card)
+    check_choices(card)
     batch = batch or _batch_of(card, version, by)
     if stored := _stored_answer(card, batch, by):
         return stored
@@ -92,7 +90,7 @@ def save_card(*, card: Card, version: int, by: Circumstances, batch: uuid.UUID |
             item = QueueItem.objects.filter(product=card.product)
             if not item.filter(version=version).update(version=F("version") + 1):
                 raise _Stale
-            return _append(card.product.catalogue, [card], by, batch, bump=False)
+            return append(card.product.catalogue, [card], by, batch, bump=False)
     except _Stale:
         # the same request may have come in by another way a moment ago
         if stored := _stored_answer(card, batch, by):
@@ -113,10 +111,10 @@ def save_cards(*, catalogue: Catalogue, cards: Sequence[Card], by: Circumstances
     batch = uuid.uuid4()
     saved = Saved(catalogue.seq, 0, 0, batch)
     for card in cards:
-        _check_choices(card)
+        check_choices(card)
     for chunk in _chunks(cards):
         with transaction.atomic():
-            part = _append(catalogue, chunk, by, batch, bump=True)
+            part = append(catalogue, chunk, by, batch, bump=True)
         saved = replace(part, decisions=saved.decisions + part.decisions)
     return saved
 
@@ -139,7 +137,8 @@ def _chunks(cards: Sequence[Card]) -> Iterable[list[Card]]:
         yield chunk
 
 
-def _check_choices(card: Card) -> None:
+def check_choices(card: Card) -> None:
+    """Raises Refused where the card contradicts itself: a tag twice, two values of one, another catalogue's tag."""
     single: dict[int, Tag] = {}
     seen: set[int] = set()
     for choice in card.choices:
@@ -221,12 +220,13 @@ def _conflict(product: Product, version: int) -> Conflict:
     )
 
 
-def _append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch: uuid.UUID, *, bump: bool) -> Saved:
-    """Inside a transaction: decisions, and all that folds out of them."""
+def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch: uuid.UUID, *, bump: bool) -> Saved:
+    """Inside a transaction: decisions, and all that folds out of them. One card a product; the number of queries does
+    not grow with the number of cards."""
     products = [card.product.id for card in cards]
     if bump:
         QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
-    items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products)}
+    items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products).select_related("product")}
     before = facts_of(products)
     shown = {
         (s.product_id, s.tag_id): s
@@ -299,6 +299,7 @@ def store(
     for row in rows:
         by_product.setdefault(row.product_id, []).append(row)
     changes: list[Change] = []
+    moves: list[Move] = []
     for product_id, decisions in by_product.items():
         facts = list(before[product_id])
         old, now = fold(facts), fold(facts)
@@ -312,7 +313,8 @@ def store(
                 apply(fact, now)
             if change := _change(decision, was, now.tags.get(decision.tag_id or 0, ("", None))[0]):
                 changes.append(change)
-        _project(product_id, old, now, items[product_id])
+        moves.append(Move(items[product_id], old, now))
+    project(catalogue, moves)
     Change.objects.bulk_create(changes)
     learning.after_decisions(catalogue=catalogue, seq=last)
     version = items[rows[-1].product_id].version if rows else 0
@@ -339,44 +341,3 @@ def _change(decision: Decision, was: str, now: str) -> Change | None:
         state=now or Change.State.REMOVED,
         decision=decision,
     )
-
-
-def _project(product_id: int, old: Standing, new: Standing, item: QueueItem) -> None:
-    gone = [tag for tag in old.tags if tag not in new.tags]
-    if gone:
-        ProductTag.objects.filter(product=product_id, tag__in=gone).delete()
-    moved = {tag: fact for tag, fact in new.tags.items() if old.tags.get(tag) != fact}
-    ProductTag.objects.bulk_create(
-        [ProductTag(product_id=product_id, tag_id=t, state=s, decision_id=d) for t, (s, d) in moved.items()],
-        update_conflicts=True,
-        unique_fields=["product", "tag"],
-        update_fields=["state", "decision"],
-    )
-    reopened = [facet for facet in old.complete if facet not in new.complete]
-    if reopened:
-        FacetCompletion.objects.filter(product=product_id, facet__in=reopened).delete()
-    completed = {f: d for f, d in new.complete.items() if old.complete.get(f) != d}
-    FacetCompletion.objects.bulk_create(
-        [FacetCompletion(product_id=product_id, facet_id=f, decision_id=d) for f, d in completed.items()],
-        update_conflicts=True,
-        unique_fields=["product", "facet"],
-        update_fields=["decision"],
-    )
-    if old.complete.keys() != new.complete.keys():
-        _set_status(item, set(new.complete))
-
-
-def _set_status(item: QueueItem, complete: set[int]) -> None:
-    """Done when every facet that applies has been looked at; waiting again when one is open."""
-    product = item.product
-    open_facets = [
-        f.id for f in Facet.objects.live().filter(catalogue=item.catalogue_id)
-        if f.applies(product.category) and f.id not in complete
-    ]  # fmt: skip
-    fields: dict[str, Any]
-    if open_facets:
-        waiting = QueueItem.Status.QUEUED if item.status == QueueItem.Status.DONE else item.status
-        fields = {"status": waiting, "done_at": None}
-    else:
-        fields = {"status": QueueItem.Status.DONE, "done_at": timezone.now(), "lease_owner": None, "lease_until": None}
-    QueueItem.objects.filter(pk=item.pk).update(**fields)

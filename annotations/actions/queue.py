@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import audit
 from annotations.actions.errors import Conflict
-from annotations.models import QUEUE_ORDER, Catalogue, Event, FacetCompletion, QueueItem, User
+from annotations.models import QUEUE_ORDER, Catalogue, Decision, Event, FacetCompletion, QueueItem, User
 from annotations.models.review import QueueItemQuerySet
 
 TRIES = 20  # rounds of looking for a free item before giving up; each round skips what others took meanwhile
@@ -54,6 +54,9 @@ def lease_next(
     for status in (*statuses, *statuses[:1]) if len(statuses) > 1 else statuses:
         waiting = QueueItem.objects.filter(catalogue=catalogue, status=status)
         waiting = _narrowed(waiting, queue, facet, category)
+        if status == Status.SECOND_OPINION:  # by definition somebody else's
+            mine = Decision.objects.filter(product=OuterRef("product"), reviewer=user)
+            waiting = waiting.filter(~Exists(mine))
         for _round in range(TRIES):
             wanted = count - len(taken)
             if wanted <= 0:

@@ -48,7 +48,7 @@ def _reverse(catalogue: Catalogue, by: Circumstances, *, redo: bool) -> Undone |
         )
         products = {d.product_id: d.product for d in decisions}
         QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
-        items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products)}
+        items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products).select_related("product")}
         before = facts_of(list(products))
         batch, now = uuid.uuid4(), timezone.now()
         rows = [

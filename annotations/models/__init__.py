@@ -2,12 +2,14 @@
 
 from annotations.models.audit import AuditEvent, Event
 from annotations.models.catalogue import Catalogue, ImportBatch, ImportProblem, Membership, Picture, Product, Role
+from annotations.models.comments import Comment, Mention
 from annotations.models.exports import Change, ExportBatch
 from annotations.models.jobs import Job, WorkerBeat
 from annotations.models.people import ApiToken, LoginAttempt, User
 from annotations.models.review import (
     QUEUE_ORDER,
     Band,
+    ChosenEvidence,
     Decision,
     FacetCompletion,
     Input,
@@ -27,6 +29,8 @@ __all__ = [
     "Band",
     "Catalogue",
     "Change",
+    "ChosenEvidence",
+    "Comment",
     "Decision",
     "Event",
     "ExportBatch",
@@ -38,6 +42,7 @@ __all__ = [
     "Job",
     "LoginAttempt",
     "Membership",
+    "Mention",
     "ModelVersion",
     "Picture",
     "Product",

@@ -80,6 +80,7 @@ class Membership(models.Model):
     catalogue = models.ForeignKey(Catalogue, models.CASCADE, related_name="memberships")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
+    filters = models.JSONField(default=dict, blank=True, help_text="the queue that was reviewed last, to begin there")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -14,6 +14,9 @@ class User(AbstractUser):
 
     language = models.CharField(_("language"), max_length=16, blank=True)
     shortcuts_enabled = models.BooleanField(_("single-key shortcuts"), default=True)
+    keys = models.JSONField(
+        default=dict, blank=True, help_text="the house's key to the one this person presses instead"
+    )
     session_epoch = models.PositiveIntegerField(default=0, editable=False, help_text="raising it ends every session")
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:

@@ -46,6 +46,8 @@ class Suggestion(models.Model):
             models.UniqueConstraint(fields=["product", "tag"], name="one_suggestion_per_product_and_tag"),
             models.CheckConstraint(condition=Q(score__gte=0, score__lte=1), name="suggestion_score_in_0_1"),
         ]
+        # the grid reads the surest products of a tag from its top
+        indexes = [models.Index(F("tag"), F("score").desc(), name="surest_of_a_tag")]
 
     def __str__(self) -> str:
         return f"{self.tag_id} {self.score:.2f}"
@@ -129,6 +131,16 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.seq} {self.verdict}"
+
+
+class ChosenEvidence(models.Model):
+    """The words that a reviewer selected as the evidence of a tag, kept beside the decision they speak for."""
+
+    decision = models.OneToOneField(Decision, models.PROTECT, related_name="chosen")
+    spans = models.JSONField(default=list, help_text="[{field, start, end}], code points of the product's own text")
+
+    def __str__(self) -> str:
+        return f"{self.decision_id}"
 
 
 class ProductTag(models.Model):

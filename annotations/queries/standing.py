@@ -7,12 +7,12 @@ The fold is the only place that says what decisions add up to. The verbs use it 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from annotations.models import Catalogue, Decision, FacetCompletion, ProductTag, Verdict
+from annotations.models import Catalogue, Decision, FacetCompletion, ProductTag, Reason, Verdict
 
 STATE_OF = {Verdict.ACCEPT: "approved", Verdict.ADD: "approved", Verdict.REJECT: "rejected", Verdict.REMOVE: ""}
 
@@ -28,12 +28,13 @@ class Fact:
     tag: int | None
     verdict: str
     undoes: UUID | None = None
+    reason: str = ""
 
     @classmethod
     def of(cls, decision: Decision) -> Fact:
         return cls(
             decision.id, decision.seq, decision.product_id, decision.facet_id, decision.tag_id,
-            decision.verdict, decision.undoes_id,
+            decision.verdict, decision.undoes_id, decision.reason,
         )  # fmt: skip
 
 
@@ -58,10 +59,12 @@ def effective(facts: Iterable[Fact]) -> list[Fact]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What stands of one product: tag to (state, decision), completed facet to decision."""
+    """What stands of one product: tag to (state, decision), completed facet to decision. ``doubted`` are tags of which
+    the last word is that they are ambiguous: they want a second opinion."""
 
     tags: dict[int, tuple[str, UUID]]
     complete: dict[int, UUID]
+    doubted: set[int] = field(default_factory=set)
 
 
 def fold(facts: Iterable[Fact]) -> Standing:
@@ -82,6 +85,10 @@ def apply(fact: Fact, standing: Standing) -> None:
             standing.tags[fact.tag] = (state, fact.id)
         else:
             standing.tags.pop(fact.tag, None)
+        if fact.reason == Reason.AMBIGUOUS:
+            standing.doubted.add(fact.tag)
+        else:
+            standing.doubted.discard(fact.tag)
 
 
 def facts_of(product_ids: Sequence[int]) -> dict[int, list[Fact]]:
@@ -92,7 +99,7 @@ def facts_of(product_ids: Sequence[int]) -> dict[int, list[Fact]]:
     return found
 
 
-COLUMNS = ("id", "seq", "product_id", "facet_id", "tag_id", "verdict", "undoes_id")
+COLUMNS = ("id", "seq", "product_id", "facet_id", "tag_id", "verdict", "undoes_id", "reason")
 
 
 def replay(catalogue: Catalogue) -> Iterator[tuple[int, Standing]]:

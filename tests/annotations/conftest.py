@@ -27,6 +27,9 @@ class World:
     def version(self, product: Product) -> int:
         return QueueItem.objects.get(product=product).version
 
+    def item(self, product: Product) -> QueueItem:
+        return QueueItem.objects.get(product=product)
+
     def decide(self, product: Product, *, complete: str = "", role: str = "reviewer", **verdicts: str) -> Saved:
         """``decide(p, black="accept", red="reject", complete="colour")``"""
         card = Card(
@@ -40,13 +43,17 @@ class World:
         return dict(product.standing_tags.values_list("tag__slug", "state"))
 
 
-def build_world(products: int = 4) -> World:
-    catalogue = Catalogue.objects.create(slug="shop", name="Shop", languages=["en", "zh-hans"])
+def _person(name: str, password: str) -> User:
+    return User.objects.filter(username=name).first() or User.objects.create_user(username=name, password=password)
+
+
+def build_world(products: int = 4, slug: str = "shop") -> World:
+    catalogue = Catalogue.objects.create(slug=slug, name="Shop", languages=["en", "zh-hans"])
     people = {}
     for role in Role.values:
-        people[role] = User.objects.create_user(username=role, password="a long enough phrase")
+        people[role] = _person(role, password="a long enough phrase")
         Membership.objects.create(catalogue=catalogue, user=people[role], role=role)
-    people["second"] = User.objects.create_user(username="second", password="a long enough phrase")
+    people["second"] = _person("second", password="a long enough phrase")
     Membership.objects.create(catalogue=catalogue, user=people["second"], role=Role.REVIEWER)
     facets, tags = {}, {}
     plan = {
