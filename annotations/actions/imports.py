@@ -31,12 +31,13 @@ from annotations.formats.confined import read_products_confined
 from annotations.formats.messages import SENTENCES, sentence
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row
 from annotations.models import Catalogue, Event, ImportBatch, Input, Membership, Product, User
+from annotations.queries.cleaning import cleaning_of
 from annotations.queries.taxonomy import Names
 from annotations.retelling import retell_all
 
 ATTEMPTS = 3
 """At a transaction in which somebody else creates the same product."""
-COUNTS = ("position", "rows", "created", "updated", "unchanged", "archived", "problem_count")
+COUNTS = ("position", "rows", "created", "updated", "unchanged", "archived", "set_aside", "problem_count")
 PUSHED_AT_ONCE = 1000
 NOBODY = "import"
 """The account that approves tags of a file which no signed-in person sent."""
@@ -85,7 +86,8 @@ def import_products(
         columns = mappings.Mapping.from_json(mapping) if mapping else None
         album = Album(pictures, given, store=not dry_run) if pictures else None
         try:
-            items = read_products_confined(path, columns, name=file_name, limits=given, raw=False)
+            cleaning = cleaning_of(catalogue)
+            items = read_products_confined(path, columns, name=file_name, limits=given, raw=False, cleaning=cleaning)
         except BaseException:
             if album:
                 album.close()
@@ -125,7 +127,8 @@ def upsert_products(
     """Products in our JSONL shape, as a program pushes them: the same rules as for a file, and an answer per row."""
     if len(rows) > PUSHED_AT_ONCE:
         raise Refused(_("at most %(n)s products at a time") % {"n": PUSHED_AT_ONCE}, "too_many", limit=PUSHED_AT_ONCE)
-    applier = Applier(mappings.Mapping(()), file="", limits=house_limits(), table=False)
+    cleaning = cleaning_of(catalogue)
+    applier = Applier(mappings.Mapping(()), file="", limits=house_limits(), table=False, cleaning=cleaning)
     items: list[Row | Problem] = []
     for number, cells in enumerate(rows, start=1):
         row, problems = applier.apply(Record(number, dict(cells)))
@@ -239,13 +242,14 @@ class _Import:
                     if batch.dry_run:
                         classify(catalogue=batch.catalogue, incoming=incoming)
                     else:
-                        upsert(catalogue=batch.catalogue, incoming=incoming)
+                        upsert(catalogue=batch.catalogue, incoming=incoming, batch=batch, user=batch.user)
                     import_problems.store(batch, problems)
                     batch.position += items
                     batch.rows += rows
                     for status in ("created", "updated", "unchanged"):
                         count = sum(one.status == status for one in incoming)
                         setattr(batch, status, getattr(batch, status) + count)
+                    batch.set_aside += sum(bool(one.row.junk) and one.status == "created" for one in incoming)
                     batch.save(update_fields=COUNTS)
                 break
             except IntegrityError:

@@ -123,8 +123,10 @@ def _reorder(chunk: Sequence[ProductSuggestions]) -> None:
         held = item.lease_until is not None and item.lease_until > now
         blind = item.blind or (offer.blind and not held and item.version == 0)
         was = (item.priority, item.why, item.blind, item.status, item.cluster)
-        item.priority = offer.priority if offer.priority is not None else item.priority
-        item.why, item.blind, item.cluster = offer.why, blind, offer.cluster
+        item.priority = offer.priority + item.boost if offer.priority is not None else item.priority
+        # that the source changed under a tag stays said until somebody has looked
+        kept = {"reopened": item.why["reopened"]} if item.why.get("reopened") else {}
+        item.why, item.blind, item.cluster = {**offer.why, **kept}, blind, offer.cluster
         if item.status == QueueItem.Status.NEW:
             item.status = QueueItem.Status.QUEUED
         if was != (item.priority, item.why, item.blind, item.status, item.cluster):

@@ -44,7 +44,8 @@ def _reverse(catalogue: Catalogue, by: Circumstances, *, redo: bool) -> Undone |
         if target is None:
             return None
         decisions = list(
-            catalogue.decisions.filter(batch=target.id).select_related("product").order_by("seq")  # type: ignore[attr-defined]
+            # what something else took back since (a changed row reopens a facet) is not taken back twice
+            catalogue.decisions.filter(batch=target.id, undone_by=None).select_related("product").order_by("seq")  # type: ignore[attr-defined]
         )
         products = {d.product_id: d.product for d in decisions}
         QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from annotations.formats.cells import GUARDED, as_text, as_values, facets_in, flat, unguard
-from annotations.formats.clean import STEPS, clean_text, relocate
+from annotations.formats.checks import junk, supplier_of, without_shared
+from annotations.formats.clean import clean_text, relocate
+from annotations.formats.cleaning import SHARED, Cleaning
 from annotations.formats.headers import OWN
 from annotations.formats.mapping import Column, Mapping, is_blank
 from annotations.formats.rows import Limits, Problem, Record, Row, problem
 from annotations.formats.shapes import FAMILY, IMAGES, OPTIONS, is_system, magento_category, tidy_raw
 
-_VALUE_STEPS = ("control", "mojibake", "entities", "compatibility", "space")
+_VALUE_STEPS = ("control", "mojibake", "entities", "zero-width", "compatibility", "space")
 _PATH = re.compile(r"\s*(?:>|»|›|→|\\)\s*")
 
 
@@ -25,10 +28,16 @@ class Applier:
     """
 
     def __init__(
-        self, mapping: Mapping, *, file: str, limits: Limits, table: bool, steps: Iterable[str] = tuple(STEPS)
+        self,
+        mapping: Mapping,
+        *,
+        file: str,
+        limits: Limits,
+        table: bool,
+        cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
     ) -> None:
         self.file, self.limits, self.shape, self._table = file, limits, mapping.shape, table
-        self.steps = tuple(steps)
+        self.cleaning, self.steps = cleaning, cleaning.steps
         self._value_steps = tuple(s for s in self.steps if s in _VALUE_STEPS)
         self._single = {
             t: cs[0].header for t in ("id", "language", "family", "category") if (cs := mapping.by_target(t))
@@ -60,6 +69,7 @@ class _Work:
         self.a, self.line, self.cells = applier, line, cells
         self.problems: list[Problem] = []
         self.cleaned: dict[str, list[str]] = {}
+        self.originals: dict[str, str] = {}
 
     def row(self, raw: dict[str, Any]) -> Row | None:
         a = self.a
@@ -71,6 +81,9 @@ class _Work:
         title = self._text("title", a._titles, single=True)
         description = self._description()
         attributes, absent = self._attributes(), self._absent()
+        extra = self._extra()
+        if a.cleaning.shared and description:
+            description = self._without_shared(description, supplier_of(attributes, extra))
         images = self._all_images()
         category, language = self._category(), self._plain("language")
         family = as_text(self.cells.get(FAMILY, "")) or self._plain("family")
@@ -79,7 +92,7 @@ class _Work:
             self._warn("blank-product", column=self._header("id"), value=product_id)
         if any(p.severity == "error" for p in self.problems):
             return None
-        return Row(
+        row = Row(
             line=self.line,
             id=product_id,
             title=title,
@@ -91,10 +104,28 @@ class _Work:
             absent=absent,
             spans=self._spans(title, description),
             images=images,
-            extra=self._extra(),
+            extra=extra,
             raw=raw,
             cleaned=self.cleaned,
+            originals=self.originals,
         )
+        found = junk(row, a.cleaning.checks)
+        return replace(row, junk=found) if found else row
+
+    def _without_shared(self, description: str, supplier: str) -> str:
+        """The description without what many products of the supplier say."""
+        kept = without_shared(description, self.a.cleaning.shared.get(supplier, ()))
+        if kept != description:
+            self._changed("description", description, [SHARED])
+        return kept
+
+    def _changed(self, name: str, original: str, steps: list[str]) -> None:
+        """Remember what a field was and what changed it; a field of several cells has them one below the other."""
+        known = self.cleaned.setdefault(name, [])
+        known += [step for step in steps if step not in known]
+        if steps != [SHARED] or name not in self.originals:
+            before = self.originals.get(name)
+            self.originals[name] = original if before is None else f"{before}\n{original}"
 
     def _check_lengths(self, **texts: str) -> None:
         """What is stored in columns of a fixed width must fit them."""
@@ -146,10 +177,10 @@ class _Work:
         text = as_text(value)
         if is_blank(text):
             return ""
+        original = text
         text, changed = clean_text(text, steps=self.a.steps, single=single)
         if changed:
-            known = self.cleaned.setdefault(name, [])
-            known += [step for step in changed if step not in known]
+            self._changed(name, original, changed)
         return "" if is_blank(text) else text
 
     def _long(self, header: str) -> bool:
@@ -230,8 +261,7 @@ class _Work:
                 return
             text, changed = (value, []) if exact else clean_text(value, steps=self.a._value_steps)
             if changed:
-                steps = self.cleaned.setdefault(facet, [])
-                steps += [step for step in changed if step not in steps]
+                self._changed(facet, value, changed)
             if text and text not in known:
                 known.append(text)
 

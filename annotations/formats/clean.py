@@ -32,6 +32,9 @@ _FULLWIDTH: dict[int, int | str] = {
     **{ord(c): unicodedata.normalize("NFKC", c) for c in "ﬀﬁﬂﬃﬄﬅﬆ"},
 }
 _FOLDED = re.compile(f"[{''.join(map(chr, _FULLWIDTH))}]")
+# Joiners (U+200C, U+200D) stay: Persian, Indic scripts and emoji mean something by them. So do direction marks, which
+# are shown.
+_ZERO_WIDTH = re.compile(r"[\u00ad\u180e\u200b\u2060\u2063\u2064]")
 _SPACES = re.compile(r"[ \t]{2,}|\t")
 _MARGIN = re.compile(r" *\n *")
 _GAPS = re.compile(r"\n{3,}")
@@ -40,6 +43,11 @@ _GAPS = re.compile(r"\n{3,}")
 def drop_control(text: str) -> str:
     """Control characters and byte order marks go; tab and newline stay. Zero-width characters stay and are shown."""
     return _CONTROL.sub("", text)
+
+
+def drop_zero_width(text: str) -> str:
+    """Zero-width spaces, word joiners and soft hyphens go, which split words that a reader sees whole."""
+    return text if text.isascii() else _ZERO_WIDTH.sub("", text)
 
 
 def mend_mojibake(text: str) -> str:
@@ -103,6 +111,7 @@ STEPS: dict[str, Callable[[str], str]] = {
     "control": drop_control,
     "html": html_to_text,
     "entities": unescape_entities,
+    "zero-width": drop_zero_width,  # after entities, which like to spell them
     "compatibility": fold_compatible,
     "space": tidy_space,
 }

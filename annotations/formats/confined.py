@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from annotations.formats.cleaning import Cleaning
 from annotations.formats.mapping import Mapping
 from annotations.formats.pictures import PictureRefused, open_pictures, reencode, thumbnail
 from annotations.formats.products import preview, read_products
@@ -53,6 +54,7 @@ def read_products_confined(
     seconds: float = 3600,
     megabytes: int = MEGABYTES,
     raw: bool = True,
+    cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
 ) -> Iterator[Row | Problem]:
     """``read_products`` of a file on disk, worked out in a child. Raises FileRefused like it, at once.
 
@@ -60,8 +62,9 @@ def read_products_confined(
     """
     given = mapping.to_json() if mapping else None
     items = stream_limited(
-        _products, os.fspath(path), given, name, asdict(limits), raw, seconds=seconds, megabytes=megabytes
-    )
+        _products, os.fspath(path), given, name, asdict(limits), raw, cleaning.to_json(), seconds=seconds,
+        megabytes=megabytes,
+    )  # fmt: skip
     first = next(items, None)
     return _decoded(first, items)
 
@@ -80,11 +83,11 @@ def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
         yield from block
 
 
-def _products(path: str, mapping: Any, name: str, limits: dict[str, Any], raw: bool) -> Iterator[Any]:
+def _products(path: str, mapping: Any, name: str, limits: dict[str, Any], raw: bool, cleaning: Any) -> Iterator[Any]:
     """In the child. Items go out in blocks, which spares both sides most of the calls."""
     block: list[Any] = []
     given = Mapping.from_json(mapping) if mapping else None
-    for item in read_products(path, given, name=name, limits=Limits(**limits)):
+    for item in read_products(path, given, name=name, limits=Limits(**limits), cleaning=Cleaning.from_json(cleaning)):
         data = item.to_json()
         if not raw:
             data.pop("raw", None)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from annotations.formats.apply import Applier, columns_of
-from annotations.formats.clean import STEPS
+from annotations.formats.cleaning import Cleaning
 from annotations.formats.detect import Detected, detect
 from annotations.formats.feeds import read_feed
 from annotations.formats.jsonl import read_json, read_jsonl
@@ -53,9 +53,9 @@ class ProductReader:
         *,
         name: str = "",
         limits: Limits = Limits(),  # noqa: B008  frozen
-        steps: Sequence[str] = tuple(STEPS),
+        cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
     ) -> None:
-        self.limits, self.steps = limits, steps
+        self.limits, self.cleaning = limits, cleaning
         self._source = Source(readable, name=name, limits=limits)
         self.file = self._source.name
         try:
@@ -91,7 +91,7 @@ class ProductReader:
             file=self.file,
             limits=self.limits,
             table=self.detected.kind not in ("json", "jsonl", "parquet"),
-            steps=self.steps,
+            cleaning=self.cleaning,
         )
         count = 0
         for item in prepare(self.mapping.shape, itertools.chain(self._ahead, self._safely())):
@@ -135,17 +135,17 @@ def read_products(
     *,
     name: str = "",
     limits: Limits = Limits(),  # noqa: B008  frozen
-    steps: Sequence[str] = tuple(STEPS),
+    cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
 ) -> Iterator[Row | Problem]:
     """Rows and problems of a file, as it is read. Memory does not grow with the file.
 
     readable: a path or a binary stream; gzip is seen through
     mapping:  a saved mapping; without one, a mapping is proposed from headers and the first rows and used as it is
-    steps:    cleaning steps to take; none leaves texts as they came (so that spans refer to what was sent)
+    cleaning: what is cleaned and checked; no steps leave texts as they came (so that spans refer to what was sent)
 
     Raises FileRefused at once, when called, and never while iterating.
     """
-    reader = ProductReader(readable, mapping, name=name, limits=limits, steps=steps)
+    reader = ProductReader(readable, mapping, name=name, limits=limits, cleaning=cleaning)
     if reader.refusal:
         reader.close()
         raise reader.refusal

@@ -126,6 +126,8 @@ class Row:
     extra:      every column that is mapped to nothing, as text
     raw:        the original cells by header, before any cleaning
     cleaned:    field to the cleaning steps that changed it
+    originals:  field to its cell as it came, for the fields in ``cleaned``
+    junk:       the check that takes the row for junk; empty: none does
     """
 
     line: int
@@ -142,6 +144,8 @@ class Row:
     extra: dict[str, str] = field(default_factory=dict)
     raw: dict[str, Any] = field(default_factory=dict)
     cleaned: dict[str, list[str]] = field(default_factory=dict)
+    originals: dict[str, str] = field(default_factory=dict)
+    junk: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _ROW_FIELDS}

@@ -1,7 +1,18 @@
 """The nouns. Fields, constraints and adjectives on QuerySets; no request, no tasks, no writes to other nouns."""
 
 from annotations.models.audit import AuditEvent, Event
-from annotations.models.catalogue import Catalogue, ImportBatch, ImportProblem, Membership, Picture, Product, Role
+from annotations.models.catalogue import (
+    SET_ASIDE_BY_CHECK,
+    SET_ASIDE_BY_PERSON,
+    Catalogue,
+    ImportBatch,
+    ImportProblem,
+    Membership,
+    Picture,
+    Product,
+    Role,
+    SetAside,
+)
 from annotations.models.comments import Comment, Mention
 from annotations.models.exports import Change, ExportBatch
 from annotations.models.jobs import Job, WorkerBeat
@@ -21,12 +32,17 @@ from annotations.models.review import (
 )
 from annotations.models.taxonomy import Facet, Tag, TagRequest, TaxonomyRevision
 from annotations.models.training import ModelVersion, TrainingRun
+from annotations.models.upkeep import Boilerplate, BulkRun, FamilyProposal, Original, RowChange, SavedFilter
 
 __all__ = [
     "QUEUE_ORDER",
+    "SET_ASIDE_BY_CHECK",
+    "SET_ASIDE_BY_PERSON",
     "ApiToken",
     "AuditEvent",
     "Band",
+    "Boilerplate",
+    "BulkRun",
     "Catalogue",
     "Change",
     "ChosenEvidence",
@@ -36,6 +52,7 @@ __all__ = [
     "ExportBatch",
     "Facet",
     "FacetCompletion",
+    "FamilyProposal",
     "ImportBatch",
     "ImportProblem",
     "Input",
@@ -44,12 +61,16 @@ __all__ = [
     "Membership",
     "Mention",
     "ModelVersion",
+    "Original",
     "Picture",
     "Product",
     "ProductTag",
     "QueueItem",
     "Reason",
     "Role",
+    "RowChange",
+    "SavedFilter",
+    "SetAside",
     "Suggestion",
     "Tag",
     "TagRequest",

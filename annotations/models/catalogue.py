@@ -30,6 +30,7 @@ class Catalogue(models.Model):
         help_text=_("share of products served with nothing checked, for honest measurement"),
     )
     lease_minutes = models.PositiveSmallIntegerField(default=10)
+    cleaning_off = models.JSONField(default=list, blank=True, help_text=_("cleaning steps that are switched off"))
     encoder = models.ForeignKey(
         "annotations.ModelVersion",
         models.SET_NULL,
@@ -107,10 +108,28 @@ class Picture(models.Model):
         return self.sha256[:12]
 
 
+class SetAside(models.TextChoices):
+    """Why a product is set aside. The first four are checks of an import, ``KEPT`` is a person's no to them."""
+
+    BLANK = "blank", _("nothing in the row")
+    PLACEHOLDER = "placeholder", _("placeholder text")
+    HEADER = "header", _("a header row")
+    SHEET_ERROR = "sheet_error", _("a spreadsheet's error value")
+    DUPLICATE = "duplicate", _("a duplicate")
+    BY_HAND = "by_hand", _("archived by hand")
+    KEPT = "kept", _("kept by hand")
+
+
+SET_ASIDE_BY_CHECK = (SetAside.BLANK, SetAside.PLACEHOLDER, SetAside.HEADER, SetAside.SHEET_ERROR)
+SET_ASIDE_BY_PERSON = (SetAside.DUPLICATE, SetAside.BY_HAND)
+
+
 class Product(models.Model):
     """Something that is sold. ``external_id`` is the shop's own id and stays the same over imports.
 
-    ``family`` joins the variants of one article. ``attributes`` are the source's claims (facet name to values), kept
+    ``family`` joins the variants of one article. ``supplier`` is the brand or vendor that the row names.
+    ``set_aside`` says why an archived product is none of the catalogue's (a junk row, a duplicate), or that a person
+    wants it kept whatever a check says. ``attributes`` are the source's claims (facet name to values), kept
     as they came; ``extra`` are the columns that no mapping claimed. ``row_hash`` tells an unchanged row without
     looking further, ``text_hash`` names the text a model reads; ``revision`` counts the changes of the row.
     """
@@ -122,6 +141,8 @@ class Product(models.Model):
     description = models.TextField(blank=True)
     category = models.CharField(max_length=500, blank=True, help_text="a path joined by /")
     language = models.CharField(max_length=16, blank=True)
+    supplier = models.CharField(max_length=200, blank=True)
+    set_aside = models.CharField(max_length=12, blank=True, choices=SetAside)
     attributes = models.JSONField(default=dict)
     extra = models.JSONField(default=dict)
     pictures = models.JSONField(default=list, help_text="sha256 of each picture, in order")
@@ -137,6 +158,8 @@ class Product(models.Model):
         indexes = [
             models.Index(fields=["catalogue", "family"]),
             models.Index(fields=["catalogue", "category"]),
+            models.Index(fields=["catalogue", "supplier"], name="products_of_supplier"),
+            models.Index(fields=["catalogue"], condition=~models.Q(set_aside=""), name="products_set_aside"),
             # few: counted off the whole, so that nobody counts 200,000 live ones one by one
             models.Index(fields=["catalogue"], condition=models.Q(archived_at__isnull=False), name="archived_products"),
         ]
@@ -172,6 +195,7 @@ class ImportBatch(models.Model):
     updated = models.PositiveIntegerField(default=0)
     unchanged = models.PositiveIntegerField(default=0)
     archived = models.PositiveIntegerField(default=0)
+    set_aside = models.PositiveIntegerField(default=0, help_text="rows that a check took for junk")
     problem_count = models.PositiveIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True, blank=True)

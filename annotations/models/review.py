@@ -210,6 +210,7 @@ class QueueItem(models.Model):
     catalogue = models.ForeignKey(Catalogue, models.CASCADE, related_name="queue_items")
     status = models.CharField(max_length=16, choices=Status, default=Status.NEW)
     priority = models.FloatField(default=0.0)
+    boost = models.FloatField(default=0.0, help_text="what a person adds to the model's priority")
     why = models.JSONField(default=dict, blank=True)
     blind = models.BooleanField(default=False)
     cluster = models.IntegerField(null=True, blank=True)

@@ -101,7 +101,22 @@ def asked_because(card: Card) -> str:
         return _("Flagged: %(reason)s") % {"reason": card.item.flagged}
     if word := STATUS_SENTENCES.get(card.item.status):
         return word()
+    if words := _reopened(card):
+        return words
     return _because(card) or _about_suggestions(card)
+
+
+def _reopened(card: Card) -> str:
+    """What the source no longer says of tags that were approved, while their facet is open again."""
+    open_rows = {row.facet.slug: row for row in card.facets if not row.complete}
+    for told in card.why.get("reopened", ()):
+        row = open_rows.get(str(told.get("facet")))
+        tag = next((tag.label for tag in row.tags if tag.slug == told.get("tag")), "") if row else ""
+        if tag and told.get("because") == "attribute":
+            return _("The source changed: its attributes no longer say “%(tag)s”. Look again.") % {"tag": tag}
+        if tag:
+            return _("The source changed: the words for “%(tag)s” are gone. Look again.") % {"tag": tag}
+    return ""
 
 
 def _about_suggestions(card: Card) -> str:
