@@ -19,6 +19,7 @@ import numpy as np
 from scipy.special import expit
 
 from ml.evaluation.thresholds import best_f1
+from ml.instant.head import sigmoid
 from ml.schema import Schema
 
 KINDS = ("one", "prior", "head", "prototype", "label_words", "label_sense", "dictionary", "title", "category")
@@ -213,10 +214,12 @@ def share_single(z: np.ndarray, schema: Schema) -> np.ndarray:
 
     For independent odds, ``odds / (1 + sum of odds)`` is the probability of a tag given that at most one is right.
     """
-    p: np.ndarray = expit(z)
-    for facet in schema.facets:
-        columns = schema.facet_columns[facet.slug]
-        if facet.single and len(columns) > 1:
+    p = sigmoid(z)
+    begin = 0
+    for facet in schema.facets:  # the columns of a facet stand side by side, in the order of the schema
+        columns = slice(begin, begin + len(facet.tags))
+        begin = columns.stop
+        if facet.single and len(facet.tags) > 1:
             odds = np.exp(np.clip(z[:, columns], -30, 30))
             p[:, columns] = odds / (1 + odds.sum(axis=1, keepdims=True))
     return p

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -170,15 +171,15 @@ class Dictionary:
             for word in spec.words:
                 _offer(phrases, word, column)
             for word in (*spec.words, spec.slug):
-                facts.setdefault((_plain(word), column), 0.8)
-                named.add((facet, _plain(word)))
+                facts.setdefault((plain(word), column), 0.8)
+                named.add((facet, plain(word)))
         for example in decided:
             for span in example.spans:
                 column_of = schema.column(span.facet, span.tag)
                 if column_of is not None and span.tag in example.labels.get(span.facet, ()):
                     _offer(phrases, example.texts.get(span.field, "")[span.start : span.end], column_of)
             for facet, values in example.source.items():
-                for value in {_plain(v) for v in values}:
+                for value in {plain(v) for v in values}:
                     if (facet, value) not in named:  # what names a tag needs no other explanation
                         for tag in example.labels.get(facet, ()):
                             if (column_of := schema.column(facet, tag)) is not None:
@@ -195,7 +196,7 @@ class Dictionary:
                 found += self._match_text(name, text, example.category)
         for facet, values in example.source.items():
             if facet in self.schema.facet_columns and self.schema.facet(facet).applies(example.category):
-                for value in dict.fromkeys(_plain(v) for v in values):
+                for value in dict.fromkeys(plain(v) for v in values):
                     for number in self._facts.get((facet, value), ()):
                         found.append(Match("source", 0, 0, number, self.entries[number].column))
         return found
@@ -222,16 +223,16 @@ class Dictionary:
                         taken[facet] = here
         return found
 
-    def learn(self, matches: Sequence[Sequence[Match]], y: np.ndarray, known: np.ndarray) -> None:
-        """Count for every entry how often it was right; ``y`` and ``known`` as from ``targets``, a row a product."""
-        for entry in self.entries:
-            entry.right = entry.seen = 0.0
-        for row, of_row in enumerate(matches):
-            for number in {m.entry for m in of_row}:
-                entry = self.entries[number]
-                if known[row, entry.column]:
-                    entry.seen += 1
-                    entry.right += float(y[row, entry.column])
+    def learn(self, right: np.ndarray, seen: np.ndarray) -> None:
+        """Take the counts of each entry, as from :func:`ml.instant.evidence.entry_counts`."""
+        for entry, ok, all_ in zip(self.entries, right.tolist(), seen.tolist(), strict=True):
+            entry.right, entry.seen = float(ok), float(all_)
+
+    @property
+    def names(self) -> list[tuple[tuple[str, ...], str, str, bool]]:
+        """What each entry is, whatever number it has: phrase, facet, tag, whether a fact of the source."""
+        columns = self.schema.columns
+        return [(e.phrase, *columns[e.column], e.source) for e in self.entries]
 
     def to_json(self) -> list[list[Any]]:
         columns = self.schema.columns
@@ -258,7 +259,8 @@ def _offer(phrases: dict[tuple[tuple[str, ...], int], float], word: str, column:
         phrases.setdefault((phrase, column), prior_precision(phrase))
 
 
-def _plain(value: str) -> str:
+@lru_cache(maxsize=50_000)
+def plain(value: str) -> str:
     """A value as facts are compared: folded, without what is no letter or digit at its ends and in between."""
     return " ".join(t.text for t in tokens(value)) or fold(value).strip()
 

@@ -2,7 +2,8 @@
 
 The out-of-fold scores of the decided products are honest: neither the head, nor the prototypes, nor the precision of
 dictionary entries has seen the family. From them come the weights of the kinds of evidence, the calibration, the
-thresholds, and the report.
+thresholds, and the report. They cost several times what the fit itself costs and change slowly, so a refit may keep
+those of the model before (:func:`calibration_due`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ml.encoders.base import Encoder, normalise
+from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example, fold_of, targets
 from ml.instant import head
 from ml.instant.cache import EmbeddingCache
@@ -50,6 +52,20 @@ class Truth:
 
 
 @dataclass(frozen=True, slots=True)
+class Material:
+    """All that a fit reads: the decided products as features and truth, and the tags' words (a block an encoder)."""
+
+    schema: Schema
+    encoders: list[Encoder]
+    dictionary: Dictionary
+    features: Features
+    truth: Truth
+    labels: list[np.ndarray]
+    plan: Plan
+    seed: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fitted:
     """What is learned from some of the products."""
 
@@ -58,6 +74,17 @@ class Fitted:
     support: np.ndarray
     prior: np.ndarray
     prototypes: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """How evidence is weighed and where it is checked; ``folds``: the weights that left each fold out."""
+
+    combiner: Combiner
+    thresholds: np.ndarray
+    strong: np.ndarray
+    report: dict[str, Any]
+    folds: dict[int, np.ndarray]
 
 
 def fit_model(
@@ -72,82 +99,116 @@ def fit_model(
     plan: Plan,
 ) -> InstantModel:
     """See :meth:`InstantModel.fit`."""
-    work = len(decided) * sum(e.dim for e in encoders) * len(schema.columns)
-    with threadpool_limits(limits=1 if work < SMALL else None):
-        return _fit(schema, decided, encoders, previous, seed, calibrate_on, cache, plan)
-
-
-def _fit(
-    schema: Schema,
-    decided: Sequence[Example],
-    encoders: list[Encoder],
-    previous: InstantModel | None,
-    seed: int,
-    calibrate_on: set[str] | None,
-    cache: EmbeddingCache | None,
-    plan: Plan,
-) -> InstantModel:
-    began = time.perf_counter()
-    if not encoders:
-        raise ValueError("an instant model needs at least one encoder")
-    if not schema.columns:
-        raise ValueError("the schema has no tags")
+    check(schema, encoders)
     decided = [e for e in decided if e.decided]
     dictionary = Dictionary.build(schema, decided)
     features = read_features(schema, dictionary, encoders, decided, cache)
     y, known = targets(schema, decided)
-    truth = Truth(y, known & features.applies, _folds(decided, calibrate_on, plan, seed))
-    labels = _label_vectors(schema, encoders, previous, cache)
-    centre = features.dense.mean(axis=0) if decided else np.zeros(features.dense.shape[1], dtype=np.float32)
-    rotation = head.rotate(features.dense, plan.ridge) if decided else None
-    final = _fit_part(schema, features, truth, rotation, centre, None, plan, _warm_start(schema, encoders, previous))
-    combiner, thresholds, strong, report = _calibrate(
-        schema, dictionary, features, truth, rotation, centre, labels, encoders, plan, seed
-    )
-    dictionary.learn(features.matches, truth.y, truth.known)
-    report |= {"products": len(decided), "tags_right": int(truth.y.sum()), "seconds": time.perf_counter() - began}
+    truth = Truth(y, known & features.applies, folds_of([e.family for e in decided], calibrate_on, plan, seed))
+    labels = label_vectors(schema, encoders, previous, cache)
+    return fit_material(Material(schema, encoders, dictionary, features, truth, labels, plan, seed), previous)
+
+
+def check(schema: Schema, encoders: Sequence[Encoder]) -> None:
+    """Raises ValueError where nothing could be fitted."""
+    if not encoders:
+        raise ValueError("an instant model needs at least one encoder")
+    if not schema.columns:
+        raise ValueError("the schema has no tags")
+
+
+def fit_material(material: Material, previous: InstantModel | None, *, recalibrate: bool = True) -> InstantModel:
+    """Fit the head, and unless told otherwise the calibration, on everything that is known."""
+    features, truth, plan = material.features, material.truth, material.plan
+    products, tags = truth.y.shape
+    with threadpool_limits(limits=1 if products * features.dense.shape[1] * tags < SMALL else None):
+        began = time.perf_counter()
+        centre = features.dense.mean(axis=0) if products else np.zeros(features.dense.shape[1], dtype=np.float32)
+        rotation = head.rotate(features.dense, plan.ridge) if products else None
+        start = _warm_start(material, previous)
+        final = _fit_part(material, rotation, centre, None, start)
+        if previous is not None and not recalibrate:
+            calibration = _kept_calibration(material, previous)
+        else:
+            calibration = _calibrate(material, rotation, centre, previous if start is not None else None)
+        material.dictionary.learn(
+            *entry_counts(features.hits, truth.y, truth.known, len(material.dictionary.entries)),
+        )
+    report = {
+        **calibration.report,
+        "products": products,
+        "tags_right": int(truth.y.sum()),
+        "seconds": time.perf_counter() - began,
+    }
     return InstantModel(
-        schema=schema,
-        encoders=encoders,
-        dictionary=dictionary,
+        schema=material.schema,
+        encoders=material.encoders,
+        dictionary=material.dictionary,
         weights=final.weights,
         has_head=final.has_head,
         support=final.support,
         prior=final.prior,
         centre=centre,
         prototypes=final.prototypes,
-        labels=labels,
-        combiner=combiner,
-        thresholds=thresholds,
-        strong=strong,
+        labels=material.labels,
+        combiner=calibration.combiner,
+        thresholds=calibration.thresholds,
+        strong=calibration.strong,
         report=report,
+        folds=calibration.folds,
     )
 
 
-def _folds(decided: Sequence[Example], calibrate_on: set[str] | None, plan: Plan, seed: int) -> np.ndarray:
+def calibration_due(previous: InstantModel | None, schema: Schema, encoders: Sequence[Encoder], products: int) -> bool:
+    """False while the calibration of ``previous`` may stand.
+
+    That is: same tags, same encoders, and since it was made the decided products have grown by less than the plan's
+    share. Calibrating anew at each decision costs several fits and changes scores by less than their error.
+    """
+    if previous is None or not previous.report.get("calibrated"):
+        return True
+    if previous.schema.columns != schema.columns or [e.hash for e in previous.encoders] != [e.hash for e in encoders]:
+        return True
+    then = int(previous.report.get("calibrated_on", 0))
+    return abs(products - then) > Plan().stale * then
+
+
+def _kept_calibration(material: Material, previous: InstantModel) -> Calibration:
+    kept = ("calibrated", "calibrated_on", "scored_products", "out_of_fold_f1", "out_of_fold_precision")
+    thresholds = fixed_thresholds(previous.thresholds, material.schema)
+    return Calibration(
+        previous.combiner,
+        thresholds,
+        np.maximum(previous.strong, thresholds),
+        {name: previous.report[name] for name in kept if name in previous.report},
+        previous.folds,
+    )
+
+
+def folds_of(families: Sequence[str], calibrate_on: set[str] | None, plan: Plan, seed: int) -> np.ndarray:
     """The fold of each product by family; -1 for those that must not, or need not, be scored out of fold."""
-    families = {e.family for e in decided}
-    folds = min(plan.folds, len(families))
+    different = set(families)
+    folds = min(plan.folds, len(different))
     if folds < 2:
-        return np.full(len(decided), -1)
-    out = np.array([fold_of(e.family, folds, str(seed)) for e in decided])
+        return np.full(len(families), -1)
+    out = np.array([fold_of(family, folds, str(seed)) for family in families])
     if calibrate_on is not None:
-        out[[e.family not in calibrate_on for e in decided]] = -1
+        out[[family not in calibrate_on for family in families]] = -1
     scored = np.flatnonzero(out >= 0)
     if len(scored) > plan.fold_rows:  # whole families, in an order fixed by their fold salt
-        order = np.array([fold_of(e.family, 2**31, f"rows{seed}") for e in decided])
+        order = np.array([fold_of(family, 2**31, f"rows{seed}") for family in families])
         limit = np.sort(order[scored])[plan.fold_rows]
         out[order >= limit] = -1
     return out
 
 
-def _label_vectors(
+def label_vectors(
     schema: Schema, encoders: Sequence[Encoder], previous: InstantModel | None, cache: EmbeddingCache | None
 ) -> list[np.ndarray]:
     """Each tag's words through each encoder, against its facet; those of the previous model where nothing changed."""
     examples = label_examples(schema)
     known: dict[str, np.ndarray] = {}
-    if previous is not None and previous.schema.hash == schema.hash:
+    if previous is not None and (previous.schema is schema or previous.schema.hash == schema.hash):
         known = {e.hash: block for e, block in zip(previous.encoders, previous.labels, strict=True)}
     found = []
     for encoder in encoders:
@@ -159,35 +220,40 @@ def _label_vectors(
     return found
 
 
-def _warm_start(schema: Schema, encoders: Sequence[Encoder], previous: InstantModel | None) -> np.ndarray | None:
+def _warm_start(material: Material, previous: InstantModel | None) -> np.ndarray | None:
     """The previous weights by tag, where the features still mean the same."""
-    if previous is None or [e.hash for e in previous.encoders] != [e.hash for e in encoders]:
+    if previous is None or [e.hash for e in previous.encoders] != [e.hash for e in material.encoders]:
         return None
-    start = np.zeros((previous.weights.shape[0], len(schema.columns)), dtype=np.float32)
-    for column, pair in enumerate(schema.columns):
-        if (before := previous.schema.column(*pair)) is not None:
-            start[:, column] = previous.weights[:, before]
-    return start
+    return _by_tag(previous.weights, previous.schema, material.schema)
+
+
+def _by_tag(weights: np.ndarray, before: Schema, now: Schema) -> np.ndarray:
+    """Columns of one schema moved to where another has these tags; zeros for tags it did not have."""
+    if before.columns == now.columns:
+        return weights
+    out = np.zeros((weights.shape[0], len(now.columns)), dtype=np.float32)
+    for column, pair in enumerate(now.columns):
+        if (old := before.column(*pair)) is not None:
+            out[:, column] = weights[:, old]
+    return out
 
 
 def _fit_part(
-    schema: Schema,
-    features: Features,
-    truth: Truth,
+    material: Material,
     rotation: head.Rotation | None,
     centre: np.ndarray,
     rows: np.ndarray | None,
-    plan: Plan,
     start: np.ndarray | None = None,
 ) -> Fitted:
     """Fit on the products of ``rows`` (all of them: None)."""
-    tags = len(schema.columns)
+    truth, dense = material.truth, material.features.dense
     y, known = (truth.y, truth.known) if rows is None else (truth.y[rows], truth.known[rows])
-    dense = features.dense if rows is None else features.dense[rows]
+    dense = dense if rows is None else dense[rows]
+    tags = y.shape[1]
     support = (y * known).sum(axis=0)
     against = known.sum(axis=0) - support
-    active = np.flatnonzero((support >= plan.least) & (against > 0))
-    weights = np.zeros((features.dense.shape[1] + 1, tags), dtype=np.float32)
+    active = np.flatnonzero((support >= material.plan.least) & (against > 0))
+    weights = np.zeros((dense.shape[1] + 1, tags), dtype=np.float32)
     if rotation is not None and len(active):
         first = head.warm(rotation, start[:, active]) if start is not None else None
         solved = head.solve(rotation, truth.y[:, active], truth.known[:, active], rows=rows, start=first)
@@ -198,83 +264,80 @@ def _fit_part(
         weights,
         has_head,
         support.astype(np.float32),
-        prior_logits(y, known, schema),
+        prior_logits(y, known, material.schema),
         prototypes(dense, y, known, centre),
     )
 
 
 def _calibrate(
-    schema: Schema,
-    dictionary: Dictionary,
-    features: Features,
-    truth: Truth,
+    material: Material,
     rotation: head.Rotation | None,
     centre: np.ndarray,
-    labels: list[np.ndarray],
-    encoders: Sequence[Encoder],
-    plan: Plan,
-    seed: int,
-) -> tuple[Combiner, np.ndarray, np.ndarray, dict[str, Any]]:
-    """Combiner, thresholds and strong thresholds from out-of-fold scores; defaults while too little is decided."""
+    previous: InstantModel | None,
+) -> Calibration:
+    """From out-of-fold scores; defaults while too little is decided."""
+    schema, truth = material.schema, material.truth
     tags = len(schema.columns)
     scored = np.flatnonzero(truth.fold >= 0)
     y, known = truth.y[scored], truth.known[scored]
-    if (y * known).sum() < plan.enough or not (known & (y == 0)).any():
+    if (y * known).sum() < material.plan.enough or not (known & (y == 0)).any():
         flat = fixed_thresholds(np.full(tags, DEFAULT_THRESHOLD), schema)
-        return Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}
-    evidence, support = _out_of_fold(
-        schema, dictionary, features, truth, rotation, centre, labels, encoders, plan, scored
-    )
-    weights = fit_weights(evidence, support, y, known, seed=seed)
+        return Calibration(Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}, {})
+    evidence, support, folds = _out_of_fold(material, rotation, centre, scored, previous)
+    weights = fit_weights(evidence, support, y, known, seed=material.seed)
     text = {kind: values for kind, values in evidence.items() if kind != "source"}
     slope, shift = fit_platt(Combiner(weights).logits(text, support), y, known, schema)
     z = Combiner(weights, slope, shift).logits(text, support)
     combiner = Combiner(weights, slope, shift, fit_facts(evidence, z, y, known))
-    p = share_single(np.where(features.applies[scored], z, np.float32(-30.0)), schema)
+    p = share_single(np.where(material.features.applies[scored], z, np.float32(-30.0)), schema)
     thresholds = fit_thresholds(p, y, known, schema)
     strong = fit_strong(p, y, known, thresholds)
     checked = (p >= thresholds) & known
     right = float((checked * y).sum())
     report = {
         "calibrated": True,
+        "calibrated_on": len(truth.y),
         "out_of_fold_f1": 2 * right / max(float(checked.sum() + (y * known).sum()), 1.0),
         "out_of_fold_precision": right / max(float(checked.sum()), 1.0),
         "scored_products": len(scored),
     }
-    return combiner, thresholds, strong, report
+    return Calibration(combiner, thresholds, strong, report, folds)
 
 
 def _out_of_fold(
-    schema: Schema,
-    dictionary: Dictionary,
-    features: Features,
-    truth: Truth,
+    material: Material,
     rotation: head.Rotation | None,
     centre: np.ndarray,
-    labels: list[np.ndarray],
-    encoders: Sequence[Encoder],
-    plan: Plan,
     scored: np.ndarray,
-) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Evidence for the products ``scored``, ``(len(scored), T)`` a kind, and the support each score was made with."""
-    from ml.encoders.lexical import LexicalEncoder
+    previous: InstantModel | None,
+) -> tuple[dict[str, np.ndarray], np.ndarray, dict[int, np.ndarray]]:
+    """Evidence for the products ``scored``, ``(len(scored), T)`` a kind, the support each score was made with, and the
+    weights of each fold.
 
-    lexical = [isinstance(e, LexicalEncoder) for e in encoders]
+    A fold starts from the weights that left the same fold out before: these have not seen its families either.
+    """
+    features, truth, dictionary = material.features, material.truth, material.dictionary
+    lexical = [isinstance(e, LexicalEncoder) for e in material.encoders]
     place = np.full(len(truth.fold), -1)
     place[scored] = np.arange(len(scored))
-    shape = (len(scored), len(schema.columns))
-    evidence = label_evidence([b[scored] for b in features.blocks], labels, lexical)
+    shape = (len(scored), truth.y.shape[1])
+    evidence = label_evidence([b[scored] for b in features.blocks], material.labels, lexical)
     evidence["claimed"] = features.claimed[scored]
     for kind in ("prior", "head", "prototype", "dictionary", "title", "category", "source"):
         evidence[kind] = np.zeros(shape, dtype=np.float32)
     support = np.zeros(shape, dtype=np.float32)
+    weights: dict[int, np.ndarray] = {}
     count = len(dictionary.entries)
     priors = np.array([e.prior for e in dictionary.entries])
     everything = entry_counts(features.hits, truth.y, truth.known, count)
     for fold in np.unique(truth.fold[scored]):
         inside = truth.fold == fold
-        rows = np.flatnonzero(~inside)
-        part = _fit_part(schema, features, truth, rotation, centre, rows, plan)
+        before = previous.folds.get(int(fold)) if previous is not None else None
+        start = (
+            _by_tag(before, previous.schema, material.schema) if previous is not None and before is not None else None
+        )
+        part = _fit_part(material, rotation, centre, np.flatnonzero(~inside), start)
+        weights[int(fold)] = part.weights
         at = place[np.flatnonzero(inside)]
         dense = features.dense[inside]
         evidence["prior"][at] = part.prior
@@ -286,4 +349,4 @@ def _out_of_fold(
         chance = precision(priors, everything[0] - here[0], everything[1] - here[1])
         for kind, values in dictionary_evidence(hits, chance, part.prior, (len(at), shape[1])).items():
             evidence[kind][at] = values
-    return evidence, support
+    return evidence, support, weights

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import expit
 
-TOLERANCE = 2e-3  # largest change of a weight in the last step, in rotated coordinates
+TOLERANCE = 2e-3  # largest change of a tag's weights in its last step, in rotated coordinates
+FEWER = 0.7  # share of tags still moving below which the others are set aside
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +75,11 @@ def solve(
     y, weight = (y, weight) if rows is None else (y[rows], weight[rows])
     y, weight = y.astype(np.float32), weight.astype(np.float32)
     best = np.zeros((z.shape[1], y.shape[1]), dtype=np.float32) if start is None else start.astype(np.float32)
+    out = best.copy()
     ahead, momentum = best, np.ones(y.shape[1], dtype=np.float32)
+    left = np.arange(y.shape[1])  # tags that still move: after one more decision, most stand still at once
     for _ in range(steps):
-        gradient = z.T @ (weight * (expit(z @ ahead) - y)) + ahead
+        gradient = z.T @ (weight * (sigmoid(z @ ahead) - y)) + ahead
         new = ahead - rotation.step * gradient
         move = new - best
         turned = ((ahead - new) * move).sum(axis=0) > 0
@@ -85,9 +87,23 @@ def solve(
         factor = np.where(turned, 0.0, (momentum - 1) / following).astype(np.float32)
         momentum = np.where(turned, 1.0, following).astype(np.float32)
         ahead, best = new + factor * move, new
-        if np.abs(move).max(initial=0.0) < TOLERANCE:
-            break
-    return best
+        moving = np.abs(move).max(axis=0, initial=0.0) >= TOLERANCE
+        if moving.sum() <= FEWER * len(left):
+            out[:, left] = best
+            left, ahead, best = left[moving], ahead[:, moving], best[:, moving]
+            momentum, y, weight = momentum[moving], y[:, moving], weight[:, moving]
+            if not len(left):
+                return out
+    out[:, left] = best
+    return out
+
+
+def sigmoid(z: np.ndarray) -> np.ndarray:
+    """``1 / (1 + exp(-z))``, a quarter of the time of ``scipy.special.expit`` on float32, and it cannot overflow."""
+    out: np.ndarray = np.tanh(z * np.float32(0.5))
+    out += 1
+    out *= 0.5
+    return out
 
 
 def restore(rotation: Rotation, rotated_weights: np.ndarray) -> np.ndarray:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,9 +24,10 @@ from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example
 from ml.instant import head
 from ml.instant.cache import EmbeddingCache
-from ml.instant.combine import KINDS, Combiner, share_single, support_step
+from ml.instant.combine import KINDS, Combiner, support_step
 from ml.instant.dictionary import Dictionary, Match
 from ml.instant.evidence import Hits, dictionary_evidence, entry_precision, label_evidence
+from ml.instant.scoring import Scorer
 from ml.schema import Schema
 
 KIND = "instant"
@@ -42,6 +44,7 @@ class Plan:
     fold_rows: products with out-of-fold scores, enough to calibrate on however many are decided
     least: products that must have a tag before it gets a head; enough: known right tags below which the weights of
     evidence and the thresholds stay what they are by default
+    stale: growth of the decided products since the last calibration from which another one is due
     """
 
     ridge: float = 0.05
@@ -49,6 +52,7 @@ class Plan:
     fold_rows: int = 2000
     least: int = 2
     enough: int = 20
+    stale: float = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ class Features:
 
     dense: np.ndarray
     blocks: list[np.ndarray]
-    matches: list[list[Match]]
+    matches: list[list[Match]]  # where in the text each hit is; empty where only scores are wanted
     hits: Hits
     applies: np.ndarray  # (n, T) bool: the tag's facet is a question about this product at all
     claimed: np.ndarray  # (n, T) bool: the product came with values for the tag's facet
@@ -70,6 +74,7 @@ class InstantModel:
     weights: ``(d + 1, T)``, zero for tags without a head; support: ``(T,)``, how many products have the tag
     labels: an encoder each, ``(T, dim)``, the tags' words as from ``facet_contrast``
     thresholds: ``(T,)``, the score from which a tag is checked; strong: the score from which it is hardly ever wrong
+    folds: the head's weights that left each fold out, where the next calibration starts; never saved
     """
 
     schema: Schema
@@ -86,6 +91,7 @@ class InstantModel:
     thresholds: np.ndarray
     strong: np.ndarray
     report: dict[str, Any] = field(default_factory=dict)
+    folds: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
     @classmethod
     def fit(
@@ -135,14 +141,14 @@ class InstantModel:
             **label_evidence(features.blocks, self.labels, self.lexical),
         }
 
-    def logits(self, features: Features) -> np.ndarray:
-        """``(n, T)`` combined and calibrated log odds, before single-choice facets share them."""
-        return self.combiner.logits(self.evidence(features), self.support)
+    @cached_property
+    def scorer(self) -> Scorer:
+        """The model folded into matrix products; made once."""
+        return Scorer(self)
 
     def probabilities(self, features: Features) -> np.ndarray:
         """``(n, T)`` calibrated; 0 where the facet is no question about the product."""
-        scores = np.where(features.applies, self.logits(features), np.float32(-30.0))
-        return np.where(features.applies, share_single(scores, self.schema), np.float32(0.0)).astype(np.float32)
+        return self.scorer.probabilities(features)
 
     def scores(self, examples: Sequence[Example], cache: EmbeddingCache | None = None, chunk: int = 4000) -> np.ndarray:
         """``(n, T)`` probabilities, computed ``chunk`` products at a time to bound memory."""
@@ -208,7 +214,7 @@ class InstantModel:
             schema = Schema.load(path / SCHEMA)
             rows = json.loads((path / DICTIONARY).read_text(encoding="utf-8"))
             dictionary = Dictionary.from_json(schema, rows)
-            arrays = load_file(path / WEIGHTS)
+            arrays: dict[str, Any] = load_file(path / WEIGHTS)
             names = [str(name) for name in bundle.card["encoders"]]
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{path.name}: {error!r}") from error
@@ -253,26 +259,29 @@ def read_features(
 
 def applicable(schema: Schema, examples: Sequence[Example]) -> np.ndarray:
     """``(n, T)`` bool: the tag's facet applies to the product's category."""
-    out = np.ones((len(examples), len(schema.columns)), dtype=bool)
-    limited = [f for f in schema.facets if f.categories]
-    by_category: dict[str, np.ndarray] = {}
-    for row, example in enumerate(examples if limited else ()):
-        if example.category not in by_category:
-            line = np.ones(len(schema.columns), dtype=bool)
-            for facet in limited:
-                line[schema.facet_columns[facet.slug]] = facet.applies(example.category)
-            by_category[example.category] = line
-        out[row] = by_category[example.category]
-    return out
+    lines = {category: applies_to(schema, category) for category in {e.category for e in examples}}
+    return np.array([lines[e.category] for e in examples], dtype=bool).reshape(-1, len(schema.columns))
+
+
+def applies_to(schema: Schema, category: str) -> np.ndarray:
+    """``(T,)`` bool: the tag's facet applies to the category."""
+    return np.array([f.applies(category) for f in schema.facets for _tag in f.tags], dtype=bool)
 
 
 def claimed(schema: Schema, examples: Sequence[Example]) -> np.ndarray:
     """``(n, T)`` bool: the product came with values for the tag's facet."""
     out = np.zeros((len(examples), len(schema.columns)), dtype=bool)
     for row, example in enumerate(examples):
-        for facet, values in example.source.items():
-            if values:
-                out[row, schema.facet_columns.get(facet, [])] = True
+        if example.source:
+            out[row] = claims_of(schema, [facet for facet, values in example.source.items() if values])
+    return out
+
+
+def claims_of(schema: Schema, facets: Iterable[str]) -> np.ndarray:
+    """``(T,)`` bool: the tag's facet is one of these."""
+    out = np.zeros(len(schema.columns), dtype=bool)
+    for facet in facets:
+        out[schema.facet_columns.get(facet, [])] = True
     return out
 
 

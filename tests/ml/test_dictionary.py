@@ -4,6 +4,7 @@ import numpy as np
 
 from ml.examples import Example, Span
 from ml.instant.dictionary import Dictionary, tokens
+from ml.instant.evidence import Hits, entry_counts
 from ml.schema import FacetSpec, Schema, TagSpec
 from tests.ml.catalogue import smart_watch
 
@@ -68,7 +69,9 @@ def test_precision_is_learned_from_decisions_and_survives_saving():
     schema = colours("Rose")
     dictionary = Dictionary.build(schema)
     perfume = [Example(str(i), {"title": "Rose perfume"}) for i in range(10)]
-    dictionary.learn([dictionary.match(e) for e in perfume], np.zeros((10, 1)), np.ones((10, 1), dtype=bool))
+    hits = Hits.of([dictionary.match(e) for e in perfume])
+    counts = entry_counts(hits, np.zeros((10, 1)), np.ones((10, 1), dtype=bool), len(dictionary.entries))
+    dictionary.learn(*counts)
     again = Dictionary.from_json(schema, dictionary.to_json())
     assert [(e.right, e.seen) for e in again.entries if not e.source] == [(0.0, 10.0)]
 

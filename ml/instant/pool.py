@@ -1,0 +1,354 @@
+"""A catalogue as the instant tier holds it in memory, so that a decision costs what it changes.
+
+Kept between refits: each product's features and dictionary hits, what is known of the decided ones, and which words
+occur where. A refit reads none of the texts again; where the dictionary changed, only products are matched anew in
+which a changed phrase may stand.
+
+For 100,000 products of 640 features some 350 MB: 256 MB of features, the rest hits, words and names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import islice
+
+import numpy as np
+
+from ml.encoders.base import Encoder
+from ml.examples import Example, targets
+from ml.instant.cache import EmbeddingCache, keys_of
+from ml.instant.dictionary import Dictionary, plain, tokens
+from ml.instant.evidence import Hits
+from ml.instant.fitting import (
+    Material,
+    Truth,
+    calibration_due,
+    check,
+    fit_material,
+    folds_of,
+    label_vectors,
+)
+from ml.instant.model import Features, InstantModel, Plan, applies_to, claims_of
+from ml.schema import Schema
+
+AT_ONCE = 1000  # products read at a time
+Fetch = Callable[[Sequence[int]], Iterable[tuple[int, Example]]]
+
+
+@dataclass(slots=True)
+class _Table:
+    """Distinct values with a number each, and which of them each product has."""
+
+    values: list[object] = field(default_factory=list)
+    number: dict[object, int] = field(default_factory=dict)
+
+    def code(self, value: object) -> int:
+        if value not in self.number:
+            self.number[value] = len(self.values)
+            self.values.append(value)
+        return self.number[value]
+
+
+@dataclass(slots=True)
+class _Found:
+    """What was read of some products, on its way into the pool."""
+
+    rows: list[np.ndarray] = field(default_factory=list)
+    word: list[np.ndarray] = field(default_factory=list)
+    word_row: list[np.ndarray] = field(default_factory=list)
+    hits: list[Hits] = field(default_factory=list)
+
+
+class Pool:
+    """Products by key (an integer of the caller's), each in a row of its own; not safe for two threads at once.
+
+    fetch: asked for products by key whose text must be read again; those that are gone may be left out.
+    """
+
+    def __init__(self, schema: Schema, encoders: Sequence[Encoder], cache: EmbeddingCache, fetch: Fetch) -> None:
+        check(schema, encoders)
+        self.schema, self.encoders = schema, list(encoders)
+        self._cache, self._fetch = cache, fetch
+        self.dictionary = Dictionary.build(schema)
+        self.row_of: dict[int, int] = {}
+        self.keys = np.zeros(0, dtype=np.int64)
+        self.ids: list[str] = []
+        self.families: list[str] = []
+        self._dense = np.zeros((0, sum(e.dim for e in self.encoders)), dtype=np.float32)
+        self._text = np.zeros((0, 4), dtype="<u8")  # names each text for the cache
+        self._category, self._claims = _Table(), _Table()
+        self._category_of = np.zeros(0, dtype=np.int32)
+        self._claims_of = np.zeros(0, dtype=np.int32)
+        self._free: list[int] = []
+        self._hits = Hits.of([])
+        self._word, self._word_row = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
+        self._decided: dict[int, Example] = {}
+        self._truth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+
+    def __len__(self) -> int:
+        return len(self.row_of)
+
+    def __contains__(self, key: int) -> bool:
+        return key in self.row_of
+
+    # ---- products -------------------------------------------------------------------------------------------------
+
+    def put(self, products: Iterable[tuple[int, Example]], advance: Callable[[int], None] = lambda n: None) -> None:
+        """Add products, or read changed ones again; no key twice. Texts without a vector are embedded here."""
+        found = _Found()
+        source = iter(products)
+        while chunk := list(islice(source, AT_ONCE)):
+            self._put(chunk, found)
+            advance(len(chunk))
+        if found.rows:
+            self._drop_found(np.concatenate(found.rows))
+            self._word = np.concatenate([self._word, *found.word])
+            self._word_row = np.concatenate([self._word_row, *found.word_row])
+            self._join_hits(found.hits)
+
+    def _put(self, products: Sequence[tuple[int, Example]], found: _Found) -> None:
+        examples = [example for _key, example in products]
+        rows = self._rows_for([key for key, _example in products])
+        text = keys_of(examples)
+        begin = 0
+        for encoder in self.encoders:
+            self._cache.fill(encoder, examples, text)
+            self._dense[rows, begin : begin + encoder.dim] = self._cache.read(encoder, text)
+            begin += encoder.dim
+        self._text[rows] = text
+        self.keys[rows] = [key for key, _example in products]
+        words = [_words(example) for example in examples]
+        for row, example in zip(rows.tolist(), examples, strict=True):
+            self.ids[row], self.families[row] = example.id, example.family
+            self._category_of[row] = self._category.code(example.category)
+            self._claims_of[row] = self._claims.code(tuple(sorted(f for f, values in example.source.items() if values)))
+        found.rows.append(rows)
+        found.word.append(np.concatenate(words))
+        found.word_row.append(np.repeat(rows, [len(w) for w in words]).astype(np.int32))
+        found.hits.append(self._match(rows, examples))
+
+    def _rows_for(self, keys: Sequence[int]) -> np.ndarray:
+        new = [key for key in dict.fromkeys(keys) if key not in self.row_of]
+        missing = len(new) - len(self._free)
+        if missing > 0:
+            self._grow(missing)
+        for key in new:
+            self.row_of[key] = self._free.pop()
+        return np.array([self.row_of[key] for key in keys], dtype=np.int64)
+
+    def _grow(self, missing: int) -> None:
+        before = len(self.ids)
+        more = max(missing, before // 4, AT_ONCE)
+        for name in ("_dense", "_text", "_category_of", "_claims_of", "keys"):
+            array = getattr(self, name)
+            setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), dtype=array.dtype)]))
+        self.ids += [""] * more
+        self.families += [""] * more
+        self._free += range(before + more - 1, before - 1, -1)  # rows are taken in order
+
+    def drop(self, keys: Iterable[int]) -> None:
+        """Forget products; unknown keys are passed over."""
+        rows = []
+        for key in keys:
+            if (row := self.row_of.pop(key, None)) is not None:
+                rows.append(row)
+                self._decided.pop(key, None)
+                self._truth.pop(key, None)
+        self._drop_found(np.array(rows, dtype=np.int64))
+        self._free += rows
+
+    def _drop_found(self, rows: np.ndarray) -> None:
+        gone = np.zeros(len(self.ids), dtype=bool)
+        gone[rows] = True
+        if gone[self._word_row].any():
+            kept = ~gone[self._word_row]
+            self._word, self._word_row = self._word[kept], self._word_row[kept]
+        self._keep_hits(~gone[self._hits.row])
+
+    def _keep_hits(self, kept: np.ndarray) -> None:
+        if not kept.all():
+            h = self._hits
+            self._hits = Hits(h.row[kept], h.entry[kept], h.column[kept], h.place[kept])
+
+    def _match(self, rows: np.ndarray, examples: Sequence[Example]) -> Hits:
+        found = Hits.of([self.dictionary.match(e) for e in examples])
+        return Hits(rows[found.row], found.entry, found.column, found.place)
+
+    def _join_hits(self, more: Sequence[Hits]) -> None:
+        every = [self._hits, *more]
+        self._hits = Hits(
+            *(np.concatenate([getattr(h, n) for h in every]) for n in ("row", "entry", "column", "place"))
+        )
+
+    # ---- decisions ------------------------------------------------------------------------------------------------
+
+    def decide(self, products: Iterable[tuple[int, Example]]) -> None:
+        """Take what is known of these products now; one of which nothing is known any more is no longer decided.
+
+        Products that the pool does not have are passed over.
+        """
+        fresh = {}
+        for key, example in products:
+            self._decided.pop(key, None)
+            self._truth.pop(key, None)
+            if example.decided and key in self.row_of:
+                fresh[key] = example if example.spans else replace(example, texts={})  # its words are read already
+        self._decided |= fresh
+        y, known = targets(self.schema, list(fresh.values()))
+        for at, key in enumerate(fresh):
+            self._truth[key] = (y[at], known[at])
+
+    @property
+    def decided(self) -> list[int]:
+        """Keys of the products of which anything is known, oldest decision first."""
+        return sorted(self._decided, key=lambda key: (self._decided[key].time, key))
+
+    def answered(self, keys: Sequence[int]) -> np.ndarray:
+        """``(n, T)`` bool: the tag's facet of the product has been looked at as a whole."""
+        out = np.zeros((len(keys), len(self.schema.columns)), dtype=bool)
+        for at, key in enumerate(keys):
+            if (example := self._decided.get(key)) is not None:
+                for facet in example.complete:
+                    out[at, self.schema.facet_columns.get(facet, [])] = True
+        return out
+
+    # ---- the dictionary and the schema ----------------------------------------------------------------------------
+
+    def use(self, schema: Schema, encoders: Sequence[Encoder]) -> None:
+        """Another taxonomy or other encoders from here on. Vectors of new encoders come from the cache."""
+        check(schema, encoders)
+        if [e.hash for e in encoders] != [e.hash for e in self.encoders]:
+            self._use_encoders(list(encoders))
+        if schema != self.schema:
+            before, self.schema = self.schema, schema
+            limited = {f.slug for f in schema.facets if f.categories != _categories(before, f.slug)}
+            self._renumber(Dictionary.build(schema), limited)
+            decided, self._decided = self._decided, {}
+            self.decide(decided.items())
+
+    def _use_encoders(self, encoders: list[Encoder]) -> None:
+        rows = np.fromiter(self.row_of.values(), dtype=np.int64, count=len(self.row_of))
+        dense = np.zeros((len(self._dense), sum(e.dim for e in encoders)), dtype=np.float32)
+        keys, begin = list(self.row_of), 0
+        for encoder in encoders:
+            missing = ~self._cache.has(encoder, self._text[rows])
+            asked = [keys[i] for i in np.flatnonzero(missing)]
+            for at in range(0, len(asked), AT_ONCE):
+                found = [example for _key, example in self._fetch(asked[at : at + AT_ONCE])]
+                self._cache.fill(encoder, found)
+            dense[rows, begin : begin + encoder.dim] = self._cache.read(encoder, self._text[rows])
+            begin += encoder.dim
+        self._dense, self.encoders = dense, encoders
+
+    def _renumber(self, dictionary: Dictionary, again: set[str] = frozenset()) -> None:  # type: ignore[assignment]
+        """Take over a dictionary: hits of entries that stayed get their new numbers; where entries came or went, the
+        products with their words are matched anew.
+
+        again: facets whose entries count as changed whatever they say
+        """
+        before, now = self.dictionary.names, dictionary.names
+        number = {name: at for at, name in enumerate(now) if name[1] not in again}
+        moved = np.array([number.get(name, -1) for name in before], dtype=np.int64)
+        there = set(before)
+        fresh = [name for name in now if name[1] in again or name not in there]
+        self.dictionary = dictionary
+        stale = np.zeros(len(self.ids), dtype=bool)
+        if fresh:
+            wanted = np.unique(np.array([_word_code(name) for name in fresh], dtype=np.int32))
+            stale[self._word_row[np.isin(self._word, wanted)]] = True
+        hits = self._hits
+        entry = moved[hits.entry] if len(moved) else hits.entry
+        stale[hits.row[entry < 0]] = True
+        column = np.array([e.column for e in dictionary.entries], dtype=np.int64)
+        kept = ~stale[hits.row]
+        entry = entry[kept]
+        self._hits = Hits(hits.row[kept], entry, column[entry] if len(entry) else entry, hits.place[kept])
+        more = []
+        keys = self.keys[np.flatnonzero(stale)].tolist()
+        for begin in range(0, len(keys), AT_ONCE):
+            found = [(key, e) for key, e in self._fetch(keys[begin : begin + AT_ONCE]) if key in self.row_of]
+            if found:
+                rows = np.array([self.row_of[key] for key, _example in found], dtype=np.int64)
+                more.append(self._match(rows, [example for _key, example in found]))
+        self._join_hits(more)
+
+    # ---- reading and fitting --------------------------------------------------------------------------------------
+
+    def features(self, keys: Sequence[int] | np.ndarray) -> Features:
+        """What a model reads of these products (without the places of dictionary hits in the text)."""
+        rows = np.array([self.row_of[int(key)] for key in keys], dtype=np.int64)
+        return self._features(rows)
+
+    def _features(self, rows: np.ndarray) -> Features:
+        dense = self._dense[rows]
+        place = np.full(len(self.ids), -1, dtype=np.int64)
+        place[rows] = np.arange(len(rows))
+        kept = place[self._hits.row] >= 0
+        hits = self._hits
+        ends = np.cumsum([e.dim for e in self.encoders])
+        categories = np.stack([applies_to(self.schema, str(c)) for c in self._category.values or [""]])
+        claims = np.stack([claims_of(self.schema, c) for c in self._claims.values or [()]])  # type: ignore[arg-type]
+        return Features(
+            dense=dense,
+            blocks=[dense[:, end - e.dim : end] for e, end in zip(self.encoders, ends, strict=True)],
+            matches=[],
+            hits=Hits(place[hits.row[kept]], hits.entry[kept], hits.column[kept], hits.place[kept]),
+            applies=categories[self._category_of[rows]],
+            claimed=claims[self._claims_of[rows]],
+        )
+
+    def fit(
+        self,
+        previous: InstantModel | None = None,
+        *,
+        seed: int = 0,
+        calibrate_on: set[str] | None = None,
+        plan: Plan | None = None,
+        recalibrate: bool | None = None,
+    ) -> InstantModel:
+        """As :meth:`InstantModel.fit`, on the decided products. recalibrate None: when it is due."""
+        plan = plan or Plan()
+        keys = self.decided
+        self._renumber(Dictionary.build(self.schema, [self._decided[key] for key in keys]))
+        features = self.features(keys)
+        tags = len(self.schema.columns)
+        y = np.array([self._truth[key][0] for key in keys], dtype=np.float32).reshape(-1, tags)
+        known = np.array([self._truth[key][1] for key in keys], dtype=bool).reshape(-1, tags)
+        if recalibrate is None:
+            recalibrate = calibration_due(previous, self.schema, self.encoders, len(keys))
+        families = [self.families[self.row_of[key]] for key in keys]
+        fold = folds_of(families, calibrate_on, plan, seed) if recalibrate else np.full(len(keys), -1)
+        labels = label_vectors(self.schema, self.encoders, previous, self._cache)
+        truth = Truth(y, known & features.applies, fold)
+        material = Material(self.schema, self.encoders, self.dictionary, features, truth, labels, plan, seed)
+        return fit_material(material, previous, recalibrate=recalibrate)
+
+
+def _categories(schema: Schema, facet: str) -> tuple[str, ...] | None:
+    return schema.facet(facet).categories if facet in schema.facet_columns else None
+
+
+def _code(text: str) -> int:
+    """A number of 32 bits for a word, the same within this process. Two words with one number cost a look too many."""
+    return (hash(text) & 0xFFFFFFFF) - 0x80000000
+
+
+def _fact_code(facet: str, value: str) -> int:
+    return _code(f"\0{facet}\0{value}")
+
+
+def _word_code(name: tuple[tuple[str, ...], str, str, bool]) -> int:
+    """What a product must have for an entry to be found in it: its first word, or the fact itself."""
+    phrase, facet, _tag, source = name
+    return _fact_code(facet, phrase[0]) if source else _code(phrase[0])
+
+
+def _words(example: Example) -> np.ndarray:
+    """Codes of all that the dictionary may look at in a product, each once."""
+    found = {_code(t.text) for t in tokens(example.category.replace("/", " / "))}
+    for text in example.texts.values():
+        found.update(_code(t.text) for t in tokens(text))
+    for facet, values in example.source.items():
+        found.update(_fact_code(facet, plain(v)) for v in values)
+    return np.fromiter(found, dtype=np.int32, count=len(found))

@@ -1,0 +1,138 @@
+"""A fitted model folded into as few numbers as scoring needs.
+
+Head, label likeness and prior are linear in a product's features, the prototype is once their length is known, and
+the dictionary speaks about few tags of a product. So all kinds of evidence, weighed and calibrated, come to one or two
+matrix products and some sparse additions; :meth:`Combiner.logits` gives the same numbers kind by kind.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.special import logit
+from threadpoolctl import threadpool_limits
+
+from ml.instant.combine import KINDS, share_single, support_step
+from ml.instant.evidence import Hits, entry_precision
+
+if TYPE_CHECKING:
+    from ml.instant.model import Features, InstantModel
+
+ROWS = 2000  # products scored at a time: the working set stays near the caches
+THREADS = max(1, min(os.cpu_count() or 1, 8))
+
+
+class Scorer:
+    """Probabilities of one model for any number of products."""
+
+    def __init__(self, model: InstantModel) -> None:
+        combiner, tags = model.combiner, len(model.schema.columns)
+        self._schema = model.schema
+        kind = dict(zip(KINDS, combiner.weights[support_step(model.support)].T.astype(np.float32), strict=True))
+        slope = (combiner.slope if len(combiner.slope) else np.ones(tags)).astype(np.float32)
+        shift = (combiner.shift if len(combiner.shift) else np.zeros(tags)).astype(np.float32)
+        of_head = np.where(model.has_head, kind["head"], np.float32(0.0))
+        linear = model.weights[:-1] * of_head
+        begin = 0
+        for encoder, labels, lexical in zip(model.encoders, model.labels, model.lexical, strict=True):
+            block = slice(begin, begin + encoder.dim)
+            linear[block] += labels.T * kind["label_words" if lexical else "label_sense"]
+            begin += encoder.dim
+        constant = kind["one"] + kind["prior"] * model.prior + of_head * (model.weights[-1] - model.prior)
+        self._linear = np.ascontiguousarray(linear * slope, dtype=np.float32)
+        self._constant = (constant * slope + shift).astype(np.float32)
+        near = model.prototypes.T * (kind["prototype"] * slope)
+        self._near_columns = np.flatnonzero(near.any(axis=0))
+        self._near = np.ascontiguousarray(near[:, self._near_columns], dtype=np.float32)
+        self._centre = model.centre
+        self._of_place = {1: kind["title"] * slope, 2: kind["category"] * slope}
+        self._of_dictionary = kind["dictionary"] * slope
+        self._facts = combiner.facts.astype(np.float32)
+        chance = logit(np.clip(entry_precision(model.dictionary), 1e-3, 0.995)).astype(np.float32)
+        self._chance, self._prior = chance, model.prior
+
+    def logits(self, dense: np.ndarray, hits: Hits, claimed: np.ndarray) -> np.ndarray:
+        """``(n, T)`` calibrated log odds, before single-choice facets share them."""
+        z = dense @ self._linear
+        z += self._constant
+        if len(self._near_columns):
+            apart = dense - self._centre
+            length = np.sqrt(np.einsum("ij,ij->i", apart, apart))
+            likeness = (apart @ self._near) / np.where(length > 1e-12, length, np.float32(1.0))[:, None]
+            if len(self._near_columns) == z.shape[1]:
+                z += likeness
+            else:
+                z[:, self._near_columns] += likeness
+        self._add_words(z, hits)
+        self._add_facts(z, hits, claimed)
+        return z
+
+    def _add_words(self, z: np.ndarray, hits: Hits) -> None:
+        text = hits.place != 3
+        row, column, gain = self._gains(hits, text)
+        z[row, column] += gain * self._of_dictionary[column]
+        for place, weight in self._of_place.items():
+            there = hits.place == place
+            row, column = hits.row[there], hits.column[there]
+            # a pair that was found twice is written twice with the same number, not added twice
+            z[row, column] = z[row, column] + weight[column]
+
+    def _add_facts(self, z: np.ndarray, hits: Hits, claimed: np.ndarray) -> None:
+        gain_weight, named_weight, other_weight = self._facts
+        if claimed.any():
+            z += claimed * other_weight
+        row, column, gain = self._gains(hits, hits.place == 3)
+        named = gain > 0
+        row, column, gain = row[named], column[named], gain[named]
+        z[row, column] += gain * gain_weight + named_weight - claimed[row, column] * other_weight
+
+    def _gains(self, hits: Hits, inside: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """``(row, column, gain)``: the strongest hit of each pair, and how far it lifts the log odds above the prior."""
+        row, column = hits.row[inside], hits.column[inside]
+        gain = np.maximum(self._chance[hits.entry[inside]] - self._prior[column], np.float32(0.0))
+        order = np.lexsort((gain, column, row))
+        row, column, gain = row[order], column[order], gain[order]
+        last = np.ones(len(row), dtype=bool)
+        last[:-1] = (row[1:] != row[:-1]) | (column[1:] != column[:-1])
+        return row[last], column[last], gain[last]
+
+    def probabilities(self, features: Features) -> np.ndarray:
+        """``(n, T)`` calibrated; 0 where the facet is no question about the product.
+
+        Blocks of rows are worked on by as many threads as there are cores (each with one BLAS thread: element-wise
+        work, which NumPy never spreads, takes as long as the matrix products).
+        """
+        rows = len(features.dense)
+        out = np.empty((rows, len(self._schema.columns)), dtype=np.float32)
+
+        def work(part: tuple[int, int, Hits]) -> None:
+            begin, end, hits = part
+            applies = features.applies[begin:end]
+            z = self.logits(features.dense[begin:end], hits, features.claimed[begin:end])
+            z[~applies] = -30.0
+            p = share_single(z, self._schema)
+            p[~applies] = 0.0
+            out[begin:end] = p
+
+        parts = list(_parts(rows, features.hits))
+        if len(parts) == 1:
+            work(parts[0])
+        elif parts:
+            with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
+                list(pool.map(work, parts))
+        return out
+
+
+def _parts(rows: int, hits: Hits) -> Iterator[tuple[int, int, Hits]]:
+    """Row ranges and their hits, rows renumbered. Hits may come in any order of rows."""
+    order = np.argsort(hits.row, kind="stable")
+    hits = Hits(hits.row[order], hits.entry[order], hits.column[order], hits.place[order])
+    for begin in range(0, rows, ROWS):
+        end = min(begin + ROWS, rows)
+        low, high = np.searchsorted(hits.row, [begin, end])
+        here = slice(low, high)
+        yield begin, end, Hits(hits.row[here] - begin, hits.entry[here], hits.column[here], hits.place[here])
