@@ -77,7 +77,7 @@ def store(batch: ImportBatch, problems: Iterable[Problem]) -> None:
             kept.append(
                 ImportProblem(
                     batch=batch, file=problem.file[:255], line=problem.line, column=problem.column, value=problem.value,
-                    code=problem.code, message=problem.message, severity=problem.severity, params=dict(problem.params),
+                    code=problem.code, message=problem.message, severity=problem.severity, params=dict(problem.params), cells=list(problem.cells),
                 )
             )  # fmt: skip
     ImportProblem.objects.bulk_create(kept)

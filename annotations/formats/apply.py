@@ -13,8 +13,8 @@ from annotations.formats.clean import clean_text, relocate
 from annotations.formats.cleaning import SHARED, Cleaning
 from annotations.formats.headers import OWN
 from annotations.formats.mapping import Column, Mapping, is_blank
-from annotations.formats.rows import Limits, Problem, Record, Row, problem
-from annotations.formats.shapes import FAMILY, IMAGES, OPTIONS, is_system, magento_category, tidy_raw
+from annotations.formats.rows import Limits, Problem, Record, Row, kept_cells, problem
+from annotations.formats.shapes import FAMILY, IMAGES, OPTIONS, ROWS, is_system, magento_category, tidy_raw
 
 _VALUE_STEPS = ("control", "mojibake", "entities", "zero-width", "compatibility", "space")
 _PATH = re.compile(r"\s*(?:>|»|›|→|\\)\s*")
@@ -59,7 +59,16 @@ class Applier:
             cells = {h: unguard(v) if type(v) is str and v.startswith(GUARDED) else v for h, v in cells.items()}
         work = _Work(self, record.line, cells)
         row = work.row(tidy_raw(record.cells) if self.shape else record.cells)
+        if row is None:
+            _keep(record, work.problems)
         return row, work.problems
+
+
+def _keep(record: Record, problems: list[Problem]) -> None:
+    """The row that is left out, kept with the first problem that says why."""
+    at = next(n for n, p in enumerate(problems) if p.severity == "error")
+    rows = record.cells.get(ROWS) or [tidy_raw(record.cells)]
+    problems[at] = replace(problems[at], cells=kept_cells(rows))
 
 
 class _Work:
@@ -144,11 +153,11 @@ class _Work:
     def _header(self, target: str) -> str:
         return self.a._single.get(target) or self.own.get(target, "")
 
-    def _error(self, code: str, *, column: str, value: object, **params: object) -> None:
+    def _error(self, code: str, *, column: str, value: object, **params: Any) -> None:
         found = problem(code, file=self.a.file, line=self.line, column=column, value=value, severity="error", **params)
         self.problems.append(found)
 
-    def _warn(self, code: str, *, column: str, value: object, **params: object) -> None:
+    def _warn(self, code: str, *, column: str, value: object, **params: Any) -> None:
         self.problems.append(
             problem(code, file=self.a.file, line=self.line, column=column, value=value, severity="warning", **params)
         )

@@ -128,6 +128,9 @@ def _preview(path: str, n: int, mapping: Any, name: str, limits: dict[str, Any])
         "rows": [row.to_json() for row in seen.rows],
         "problems": [p.to_json() for p in seen.problems],
         "refusal": seen.refusal.to_json() if seen.refusal else None,
+        "about": seen.about,
+        "mends": seen.mends,
+        "choices": seen.choices,
     }
 
 

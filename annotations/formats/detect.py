@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from annotations.formats.encoding import BAD_BYTES, detect_encoding
-from annotations.formats.headers import is_known
+from annotations.formats.headers import is_known, normal
 from annotations.formats.rows import FileRefused
 from annotations.formats.source import DAMAGED, Inflates, Source
 
-Kind = Literal["csv", "json", "jsonl", "xlsx", "parquet", "xml"]
+Kind = Literal["csv", "json", "jsonl", "xlsx", "parquet", "arrow", "xml"]
 HEAD = 1 << 18
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -32,6 +32,14 @@ _MAGIC = (
     (b"\x7fELF", "a program"),
     (b"MZ\x90", "a program"),
 )
+
+
+_SCALAR = re.compile(r'\s*"([^"\\]*)"\s*:\s*(?:"(?:[^"\\]|\\.)*"|[-+\w.]+)\s*,')
+_OPENING = re.compile(r'\s*"([^"\\]*)"\s*:\s*(?:\[\s*\{|\{)')
+_OF_A_ROW = frozenset(
+    ("id", "title", "name", "sku", "text", "data", "@type", "@context", "@id", "@graph", "attributes")
+)
+"""Keys that a product or a task has and an envelope has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +83,8 @@ def detect(source: Source, *, encoding: str = "", delimiter: str = "") -> Detect
 def _container(source: Source, head: bytes) -> Kind | None:
     if head.startswith(b"PAR1"):
         return "parquet"
+    if head.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return "arrow"
     if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         # The names of a workbook's parts stand in clear near its beginning or in the directory at its end.
         if b"[Content_Types].xml" in head or b"xl/" in head or source.name.lower().endswith((".xlsx", ".xlsm")):
@@ -123,10 +133,23 @@ def _json_kind(start: str) -> Kind:
     if start[0] == "[":
         return "json"
     first, newline, rest = start.partition("\n")
+    if not rest.strip() and _is_envelope(first):
+        return "json"
     if first.rstrip().endswith("}"):
         return "jsonl" if not newline or rest.lstrip()[:1] in ("{", "") else "json"
     # A first line that is longer than the head, or broken: JSONL when a later line opens an object again.
     return "jsonl" if not newline or re.search(r'\n\{[^\n]*"', rest) else "json"
+
+
+def _is_envelope(line: str) -> bool:
+    """Whether the only line is an object around a list (``{"total": 2, "products": [{…``) and no product itself."""
+    keys = []
+    at = 1
+    while found := _SCALAR.match(line, at):
+        keys.append(found[1])
+        at = found.end()
+    opening = _OPENING.match(line, at)
+    return opening is not None and not {normal(key) for key in (*keys, opening[1])} & _OF_A_ROW
 
 
 def sniff(text: str, *, whole: bool = True) -> tuple[str, str]:

@@ -158,7 +158,8 @@ def _read_whole(text: str, *, file: str, encoding: str, limits: Limits, path: st
         raise FileRefused("broken-json", file, line=1, column=1, detail="nested too deeply") from error
     except ValueError as error:
         raise FileRefused("broken-json", file, line=1, column=1, detail=why(error)) from error
-    elements = pick(value, path)
+    thing = path is None and isinstance(value, dict) and "@type" in value and "@graph" not in value
+    elements = [value] if thing else pick(value, path)
     if elements is None:
         if path is None and isinstance(value, dict) and {"id", "title"} & value.keys():
             elements = [value]
@@ -194,6 +195,17 @@ def paths(value: object, prefix: str = "", depth: int = 5) -> Iterator[tuple[str
     elif isinstance(value, dict) and depth:
         for key, inner in value.items():
             yield from paths(inner, f"{prefix}.{key}" if prefix else str(key), depth - 1)
+
+
+def lists_in(stream: BinaryIO, *, encoding: str, limits: Limits) -> list[tuple[str, int]]:
+    """``(path, length)`` of every list of objects in a JSON object, for a person to choose from; none in a plain list."""
+    text = _rest(io.TextIOWrapper(stream, encoding=encoding, errors=BAD_BYTES, newline="\n"), limits.json_bytes)
+    if len(text) > limits.json_bytes or text.lstrip("\ufeff \t\r\n")[:1] != "{":
+        return []
+    try:
+        return [(path, len(elements)) for path, elements in paths(json.loads(text))]
+    except (ValueError, RecursionError):
+        return []
 
 
 def pick(value: object, path: str | None) -> list[Any] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from collections.abc import Mapping as Dict
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,6 +21,16 @@ _BLANK = frozenset(("", "n/a", "#n/a", "na", "null", "nan", "none", "-", "--", "
 """Cells that say nothing, folded. In attributes and texts they count as empty; ids are taken as they stand."""
 _SINGLE = frozenset(("id", "title", "language", "family", "category", "attributes", "spans", "absent"))
 _PAIRS = re.compile(r"[^=:：;；,|\n]{1,60}\s*[=:：]\s*[^=:：;；|\n]+")
+
+
+NOTES = ("tagstudio_line", "tagstudio_problem")
+"""Columns that we add to rows sent back to be mended: where they stood and what was wrong. Never data."""
+
+
+def signature(headers: Iterable[str]) -> str:
+    """Names a set of columns, whatever their order and however they are spaced or capitalised."""
+    names = sorted({normal(h) for h in headers} - {normal(h) for h in NOTES})
+    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def is_blank(text: str) -> bool:

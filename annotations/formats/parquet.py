@@ -1,10 +1,14 @@
-"""Parquet as records, batch by batch. pyarrow is an optional package."""
+"""Parquet and Arrow as records, batch by batch. pyarrow is an optional package.
+
+Hugging Face ``datasets`` stores classes as numbers and their names in the schema: they are told by name here.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
 import decimal
-from collections.abc import Iterator
+import json
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from annotations.formats.jsonl import as_record
@@ -35,21 +39,66 @@ def open_parquet(source: Source, limits: Limits) -> tuple[list[str], Iterator[Re
         raise FileRefused("too-many-columns", source.name, detail=len(headers), limit=limits.columns)
     if max(groups, default=0) > limits.inflated_bytes or sum(groups) > limits.inflated_bytes:
         raise FileRefused("inflates", source.name, detail=f"more than {limits.inflated_bytes} bytes")
-    return headers, _records(file, source.name)
+    batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
+    return headers, _records(batches, class_names(file.schema_arrow.metadata), source.name)
 
 
-def _records(file: Any, name: str) -> Iterator[Record | Problem]:
+def open_arrow(source: Source, limits: Limits) -> tuple[list[str], Iterator[Record | Problem]]:
+    """The same of Arrow's own files, streamed or with a directory at the end. Raises FileRefused."""
+    try:
+        import pyarrow as pa
+    except ImportError as error:
+        raise FileRefused("needs-package", source.name, detail="Arrow (pyarrow)") from error
+    try:
+        stream = source.seekable()
+        whole = stream.read(6) == b"ARROW1"
+        stream.seek(0)
+        reader = pa.ipc.open_file(stream) if whole else pa.ipc.open_stream(stream)
+        headers = [str(name) for name in reader.schema.names]
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        raise FileRefused("broken-parquet", source.name, detail=str(error)[:120]) from error
+    if len(headers) > limits.columns:
+        raise FileRefused("too-many-columns", source.name, detail=len(headers), limit=limits.columns)
+    batches = map(reader.get_batch, range(reader.num_record_batches)) if whole else iter(reader)
+    small = (b.slice(at, BATCH_ROWS) for b in batches for at in range(0, b.num_rows, BATCH_ROWS))
+    return headers, _records(small, class_names(reader.schema.metadata), source.name)
+
+
+def class_names(metadata: Any) -> dict[str, list[str]]:
+    """Column to the names of its classes, as ``datasets`` writes them beside the schema."""
+    try:
+        features = json.loads((metadata or {})[b"huggingface"])["info"]["features"]
+        return {
+            name: [str(n) for n in inner["names"]]
+            for name, kind in features.items()
+            for inner in [kind.get("feature", kind) if isinstance(kind, dict) else {}]
+            if isinstance(inner, dict) and inner.get("_type") == "ClassLabel" and isinstance(inner.get("names"), list)
+        }
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
+def _named(value: Any, names: list[str]) -> Any:
+    if isinstance(value, list):
+        return [_named(v, names) for v in value]
+    if isinstance(value, int) and not isinstance(value, bool):
+        return names[value] if 0 <= value < len(names) else None  # -1: no class
+    return value
+
+
+def _records(batches: Iterable[Any], classes: dict[str, list[str]], name: str) -> Iterator[Record | Problem]:
     import pyarrow as pa
 
     number = 0
     try:
-        for batch in file.iter_batches(batch_size=BATCH_ROWS, use_threads=False):
+        for batch in batches:
             if batch.nbytes > BATCH_BYTES:
                 yield problem("long-line", file=name, line=number + 1, limit=BATCH_BYTES)
                 return
             for cells in batch.to_pylist():
                 number += 1
                 plain = {str(k): _plain(v) for k, v in cells.items()}
+                plain |= {k: _named(plain[k], names) for k, names in classes.items() if k in plain}
                 yield as_record(plain, repr(cells), number, file=name)
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         yield problem("unreadable-row", file=name, line=number + 1, detail=str(error)[:100])

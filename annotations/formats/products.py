@@ -2,31 +2,48 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from annotations.formats.apply import Applier, columns_of
 from annotations.formats.cleaning import Cleaning
 from annotations.formats.detect import Detected, detect
+from annotations.formats.dialects import dialect_of, flatten
 from annotations.formats.feeds import read_feed
-from annotations.formats.jsonl import read_json, read_jsonl
-from annotations.formats.mapping import Mapping, propose
-from annotations.formats.parquet import open_parquet
+from annotations.formats.folders import Part, opened, parts_of
+from annotations.formats.jsonl import lists_in, read_json, read_jsonl
+from annotations.formats.mapping import NOTES, Mapping, propose
+from annotations.formats.parquet import open_arrow, open_parquet
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row, problem
 from annotations.formats.shapes import prepare
 from annotations.formats.source import DAMAGED, Inflates, Readable, Source
 from annotations.formats.tables import Table
-from annotations.formats.xlsx import open_workbook
+from annotations.formats.xlsx import open_workbook, sheet_names
 
 SAMPLE = 200
 """Records looked at before a mapping is proposed."""
+CHOICES = 50
+"""Lists of a JSON file, or sheets of a workbook, that are offered."""
+NOTES_SET = frozenset(NOTES)
+WHOLE_ROWS = frozenset(("json", "jsonl", "parquet", "arrow"))
+"""Kinds whose rows are objects and not cells of text."""
+DIALECTS = frozenset(("labelstudio", "doccano", "jsonld"))
+Opened = tuple[list[str], Iterator[Record | Problem]]
 
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a file looks like before anything is written. ``refusal`` says why it can't go in as it is mapped now."""
+    """What a file looks like before anything is written. ``refusal`` says why it can't go in as it is mapped now.
+
+    about:   how many rows it may have, by its size and its first rows; 0 where nobody can say
+    mends:   it holds rows that were sent back to be mended
+    choices: lists of objects in JSON (path, length) or sheets of a workbook (name, 0), where there are several
+    """
 
     file: str
     kind: str
@@ -38,6 +55,9 @@ class Preview:
     rows: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     refusal: FileRefused | None = None
+    about: int = 0
+    mends: bool = False
+    choices: list[tuple[str, int]] = field(default_factory=list)
 
 
 class ProductReader:
@@ -56,23 +76,78 @@ class ProductReader:
         cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
     ) -> None:
         self.limits, self.cleaning = limits, cleaning
-        self._source = Source(readable, name=name, limits=limits)
-        self.file = self._source.name
+        self._open = contextlib.ExitStack()
         try:
             options = dict(mapping.options) if mapping else {}
-            self.detected: Detected = detect(
-                self._source, encoding=options.get("encoding", ""), delimiter=options.get("delimiter", "")
-            )
-            self.headers, self._records = open_records(self._source, self.detected, limits, options)
+            headers, self._records = self._opened(readable, name, options)
             self._ahead = list(itertools.islice(self._records, SAMPLE))
             sample = [item for item in self._ahead if isinstance(item, Record)]
-            self.headers = self.headers or columns_of(sample)
+            shape = mapping.shape if mapping else dialect_of(sample)
+            if shape in DIALECTS:
+                headers, self._records = [], flatten(shape, itertools.chain(self._ahead, self._records))
+                self._ahead = list(itertools.islice(self._records, SAMPLE))
+                sample = [item for item in self._ahead if isinstance(item, Record)]
+            headers = headers or columns_of(sample)
+            self.mends = bool(NOTES_SET.intersection(headers))
+            self.headers = [h for h in headers if h not in NOTES_SET]
             if not sample and not any(isinstance(i, Problem) for i in self._ahead):
                 raise FileRefused("no-rows", self.file)
-            self.mapping = mapping or propose(self.headers, [r.cells for r in sample])
+            self.mapping = mapping or self._proposed(shape, sample)
         except BaseException:
-            self._source.close()
+            self._open.close()
             raise
+
+    def _opened(self, readable: Readable, name: str, options: dict[str, str]) -> Opened:
+        """Headers and records of a file, or of the data files of a folder or a zip one after the other."""
+        self.file = name
+        place = Path(readable) if isinstance(readable, str | os.PathLike) else None
+        if place is None or not place.is_dir():
+            source = self._open.enter_context(Source(readable, name=name, limits=self.limits))
+            self.file = source.name
+            try:
+                self.detected: Detected = detect(
+                    source, encoding=options.get("encoding", ""), delimiter=options.get("delimiter", "")
+                )
+                self.source: Source | None = source
+                return open_records(source, self.detected, self.limits, options)
+            except FileRefused as refused:
+                if refused.code != "zip" or place is None:
+                    raise
+                if not (parts := parts_of(place, self.limits)):
+                    raise
+        elif not (parts := parts_of(place, self.limits)):
+            raise FileRefused("no-rows", self.file or place.name)
+        self.file = self.file or place.name
+        self.source = None
+        records = itertools.chain.from_iterable(self._part(place, part, options) for part in parts)
+        first = list(itertools.islice(records, 1))
+        return [], itertools.chain(first, records)
+
+    def _part(self, place: Path, part: Part, options: dict[str, str]) -> Iterator[Record | Problem]:
+        """One file of a folder. One that can't be read is a problem, and the next one is read."""
+        try:
+            with opened(place, part, self.limits) as source:
+                self.detected = detect(source)
+                _, records = open_records(source, self.detected, self.limits, options)
+                for item in records:
+                    if part.split and isinstance(item, Record):
+                        item.cells.setdefault("split", part.split)
+                    yield item
+        except FileRefused as refused:
+            yield problem("unreadable-row", file=part.name, line=0, detail=str(refused)[:200])
+
+    def _proposed(self, shape: str, sample: list[Record]) -> Mapping:
+        proposed = propose(self.headers, [r.cells for r in sample])
+        return replace(proposed, shape=shape) if shape in DIALECTS else proposed
+
+    def about(self) -> int:
+        """How many rows the file may have: its lines, over the lines that one of its first rows takes."""
+        last = max((item.line for item in self._ahead), default=0)
+        if len(self._ahead) < SAMPLE:
+            return len(self._ahead)
+        if self.source is None or self.detected.kind not in ("csv", "jsonl") or last <= 1:
+            return 0
+        return int(self.source.lines_about() * SAMPLE / last)
 
     @property
     def refusal(self) -> FileRefused | None:
@@ -90,11 +165,12 @@ class ProductReader:
             self.mapping,
             file=self.file,
             limits=self.limits,
-            table=self.detected.kind not in ("json", "jsonl", "parquet"),
+            table=self.detected.kind not in WHOLE_ROWS,
             cleaning=self.cleaning,
         )
         count = 0
-        for item in prepare(self.mapping.shape, itertools.chain(self._ahead, self._safely())):
+        records = itertools.chain(self._ahead, self._safely())
+        for item in prepare(self.mapping.shape, _without_notes(records) if self.mends else records):
             if isinstance(item, Problem):
                 yield item
                 continue
@@ -120,7 +196,7 @@ class ProductReader:
             yield problem("truncated", file=self.file, line=line + 1)
 
     def close(self) -> None:
-        self._source.close()
+        self._open.close()
 
     def __enter__(self) -> ProductReader:
         return self
@@ -179,7 +255,27 @@ def preview(
         return Preview(
             reader.file, found.kind, found.encoding, found.delimiter, found.gzipped,
             list(reader.headers), reader.mapping, rows, problems, refusal,
+            reader.about(), reader.mends, _choices(reader, limits),
         )  # fmt: skip
+
+
+def _choices(reader: ProductReader, limits: Limits) -> list[tuple[str, int]]:
+    if reader.source is None:
+        return []
+    if reader.detected.kind == "json":
+        found = lists_in(reader.source.open(), encoding=reader.detected.encoding, limits=limits)
+    else:
+        found = [(name, 0) for name in sheet_names(reader.source)] if reader.detected.kind == "xlsx" else []
+    return found[:CHOICES] if len(found) > 1 else []
+
+
+def _without_notes(items: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
+    """Rows that were sent back to be mended, without what we wrote beside them."""
+    for item in items:
+        if isinstance(item, Record):
+            for name in NOTES:
+                item.cells.pop(name, None)
+        yield item
 
 
 def open_records(
@@ -254,6 +350,10 @@ def _open_parquet(source: Source, d: Detected, limits: Limits, options: dict[str
     return open_parquet(source, limits)
 
 
+def _open_arrow(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
+    return open_arrow(source, limits)
+
+
 def _open_feed(source: Source, d: Detected, limits: Limits, options: dict[str, str]) -> Any:
     return [], read_feed(source.open(), file=source.name, limits=limits)
 
@@ -264,6 +364,7 @@ _OPENERS: dict[str, Opener] = {
     "json": _open_json,
     "xlsx": _open_xlsx,
     "parquet": _open_parquet,
+    "arrow": _open_arrow,
     "xml": _open_feed,
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ Severity = Literal["error", "warning"]
 
 VALUE_CHARS = 80
 """How much of an offending value a problem repeats."""
+ROW_CHARS = 50_000
+"""A row that is left out is kept with its problem, to be mended, unless it is longer than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,8 @@ class Problem:
     """One thing wrong with one row. An error's row was left out; a warning's row was taken all the same.
 
     ``line`` is the line of the file where the row begins (1 is the first), 0 where there is none; ``column`` the
-    header of the cell; ``value`` its beginning.
+    header of the cell; ``value`` its beginning; ``cells`` the row that was left out, by header (rows, where a product
+    stands on several), as far as it could be split.
     """
 
     file: str
@@ -75,13 +78,14 @@ class Problem:
     message: str
     severity: Severity = "error"
     params: Mapping[str, Any] = field(default_factory=dict)
+    cells: Sequence[Mapping[str, Any]] = ()
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Problem:
-        return cls(**data)
+        return cls(**{**data, "cells": tuple(data.get("cells", ()))})
 
 
 def problem(
@@ -92,9 +96,10 @@ def problem(
     column: str = "",
     value: object = "",
     severity: Severity = "error",
+    cells: Sequence[Mapping[str, Any]] = (),
     **params: object,
 ) -> Problem:
-    """A problem of a known code, its sentence filled in and its value cut and made safe to store."""
+    """A problem of a known code, its sentence filled in and its value and cells cut and made safe to store."""
     filled = {"detail": "", "limit": "", **params}
     return Problem(
         file=file,
@@ -105,7 +110,23 @@ def problem(
         message=sentence(PROBLEMS[code], filled),
         severity=severity,
         params={k: v for k, v in filled.items() if v != ""},
+        cells=kept_cells(cells),
     )
+
+
+def kept_cells(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], ...]:
+    """Rows to be mended, safe to store; none of them where they are too long."""
+    if sum(len(str(value)) for row in rows for value in row.values()) > ROW_CHARS:
+        return ()
+    return tuple({storable(name): _storable(value) for name, value in row.items()} for row in rows)
+
+
+def _storable(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {storable(str(k)): _storable(v) for k, v in value.items()}
+    return [_storable(v) for v in value] if isinstance(value, list) else value
 
 
 def storable(text: str) -> str:

@@ -103,6 +103,8 @@ def prepare(shape: str, records: Iterable[Record | Problem]) -> Iterator[Record 
 FAMILY = "\0family"
 OPTIONS = "\0options"
 IMAGES = "\0images"
+ROWS = "\0rows"
+"""The rows that a product was put together from."""
 
 
 def _shopify(records: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
@@ -120,7 +122,9 @@ def _shopify(records: Iterable[Record | Problem]) -> Iterator[Record | Problem]:
         if held is None or (handle and handle != str(held.cells.get(id_key) or "").strip()):
             if held is not None:
                 yield held
-            held = Record(item.line, {**item.cells, OPTIONS: {}, IMAGES: [], "\0variants": []})
+            held = Record(item.line, {**item.cells, OPTIONS: {}, IMAGES: [], "\0variants": [], ROWS: []})
+        if len(held.cells[ROWS]) < HELD_ROWS:
+            held.cells[ROWS].append(item.cells)
         _shopify_variant(held, item, keys)
     if held is not None:
         yield held

@@ -19,6 +19,8 @@ GZIP_MAGIC = b"\x1f\x8b"
 RATIO_FROM = 32 * 1024**2
 """Inflated bytes from which the ratio counts: small files of one repeated row are no bombs."""
 
+ABOUT_BYTES = 2 * 1024**2
+
 DAMAGED = (EOFError, gzip.BadGzipFile, zlib.error)
 """What a truncated or damaged gzip raises while it is read."""
 
@@ -101,6 +103,18 @@ class Source:
             raise FileRefused("inflates", self.name, detail=str(error)) from error
         except OSError as error:
             raise FileRefused("unreadable", self.name, detail=error.strerror or str(error)) from error
+
+    def lines_about(self) -> int:
+        """How many lines it may have, by those of its beginning and its size."""
+        head = self.head(ABOUT_BYTES)
+        lines = head.count(b"\n")
+        if len(head) < ABOUT_BYTES:
+            return lines
+        size = self.size
+        if self.gzipped:
+            self._file.seek(-4, io.SEEK_END)  # the unpacked size modulo 2**32 (RFC 1952)
+            size = max(size, int.from_bytes(self._file.read(4), "little"))
+        return int(lines * size / len(head))
 
     def close(self) -> None:
         while self._owned:

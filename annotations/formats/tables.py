@@ -155,7 +155,7 @@ class Table:
         if any(cell.strip() for cell in cells[width:]):
             over = problem(
                 "too-many-cells", file=self.file, line=line, column=self.headers[-1], value=cells[width],
-                detail=len(cells), limit=width,
+                detail=len(cells), limit=width, cells=[self._by_header(cells)],
             )  # fmt: skip
             return over, cells
         return None, cells[:width]
@@ -166,12 +166,21 @@ class Table:
             return None
         for header, cell in zip(self.headers, cells, strict=True):
             if len(cell) > limit:
-                return problem("long-cell", file=self.file, line=line, column=header, value=cell, limit=limit)
+                rows = [self._by_header(cells)]
+                return problem(
+                    "long-cell", file=self.file, line=line, column=header, value=cell, limit=limit, cells=rows
+                )
             if found := BAD_TEXT.search(cell):
                 code = "nul" if found[0] == "\0" else "undecodable"
                 detail = NAMES.get(self._encoding, self._encoding) if code == "undecodable" else ""
-                return problem(code, file=self.file, line=line, column=header, value=cell, detail=detail)
+                rows = [self._by_header(cells)]
+                return problem(code, file=self.file, line=line, column=header, value=cell, detail=detail, cells=rows)
         return None
+
+    def _by_header(self, cells: list[str]) -> dict[str, str]:
+        """A row that is left out, to be mended. Cells beyond the last header are added to the last one."""
+        last = len(self.headers) - 1
+        return dict(zip(self.headers, [*cells[:last], self._delimiter.join(cells[last:])], strict=False))
 
     def _reader(self, lines: Iterator[str], *, strict: bool) -> Iterator[list[str]]:
         return csv.reader(
@@ -221,7 +230,9 @@ class Table:
             cells = []
         column = next((h for h, c in zip(getattr(self, "headers", []), cells, strict=False) if '"' in c), "")
         if len(self._lines.taken) > 1 or not cells or (cells[-1:] and cells[-1].endswith(("\n", "\r"))):
-            yield problem("unclosed-quote", file=self.file, line=number, column=column, value=line.rstrip("\r\n"))
+            value = line.rstrip("\r\n")
+            rows = [self._by_header([cell.rstrip("\r\n") for cell in cells])] if hasattr(self, "headers") else []
+            yield problem("unclosed-quote", file=self.file, line=number, column=column, value=value, cells=rows)
             return
         warning = problem(
             "stray-quote", file=self.file, line=number, column=column, value=line.rstrip("\r\n"), severity="warning"

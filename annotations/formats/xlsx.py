@@ -58,6 +58,19 @@ def open_workbook(source: Source, limits: Limits, sheet: str = "") -> tuple[list
     raise FileRefused("empty", source.name)
 
 
+def sheet_names(source: Source) -> list[str]:
+    """The sheets of a workbook that opened well. None where it does not open."""
+    import openpyxl
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            book = openpyxl.load_workbook(source.seekable(), read_only=True, keep_links=False)
+            return [str(name) for name in book.sheetnames]
+    except Exception:  # whatever its parts do on a damaged workbook; it has been said where it was read
+        return []
+
+
 def _weigh(stream: Any, file: str) -> None:
     """Unpacks every part once without keeping it and refuses what is too much. Leaves the stream at its beginning."""
     try:
@@ -152,11 +165,16 @@ def _record(number: int, cells: list[str], headers: list[str], file: str, limits
             value=cells[width],
             detail=len(cells),
             limit=width,
+            cells=[dict(zip(headers, cells, strict=False))],
         )
     for header, cell in zip(headers, cells, strict=False):
         if len(cell) > limits.cell_chars:
-            return problem("long-cell", file=file, line=number, column=header, value=cell, limit=limits.cell_chars)
+            rows = [dict(zip(headers, cells, strict=False))]
+            return problem(
+                "long-cell", file=file, line=number, column=header, value=cell, limit=limits.cell_chars, cells=rows
+            )
         if found := BAD_TEXT.search(cell):
             code = "nul" if found[0] == "\0" else "surrogate"
-            return problem(code, file=file, line=number, column=header, value=cell)
+            rows = [dict(zip(headers, cells, strict=False))]
+            return problem(code, file=file, line=number, column=header, value=cell, cells=rows)
     return Record(number, dict(zip(headers, cells + [""] * (width - len(cells)), strict=True)))

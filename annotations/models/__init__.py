@@ -30,6 +30,7 @@ from annotations.models.review import (
     Suggestion,
     Verdict,
 )
+from annotations.models.sources import ImportSource
 from annotations.models.taxonomy import Facet, Tag, TagRequest, TaxonomyRevision
 from annotations.models.training import ModelVersion, TrainingRun
 from annotations.models.upkeep import Boilerplate, BulkRun, FamilyProposal, Original, RowChange, SavedFilter
@@ -55,6 +56,7 @@ __all__ = [
     "FamilyProposal",
     "ImportBatch",
     "ImportProblem",
+    "ImportSource",
     "Input",
     "Job",
     "LoginAttempt",

@@ -30,6 +30,8 @@ class Event(models.TextChoices):
     FAMILY_DECIDED = "family_decided", _("proposed family decided")
     BOILERPLATE_DECIDED = "boilerplate_decided", _("shared text decided")
     PRODUCTS_IMPORTED = "products_imported", _("products imported")
+    SOURCE_SAVED = "source_saved", _("source of files saved")
+    SOURCE_DELETED = "source_deleted", _("source of files deleted")
     TAXONOMY_CHANGED = "taxonomy_changed", _("taxonomy changed")
     EXPORTED = "exported", _("tags exported")
     TRAINING_STARTED = "training_started", _("training started")

@@ -168,8 +168,16 @@ class Product(models.Model):
         return self.external_id
 
 
+def attribute_uses() -> list[tuple[str, object]]:
+    return [("source", _("source facts")), ("suggestions", _("suggestions")), ("approved", _("approved tags"))]
+
+
 class ImportBatch(models.Model):
-    """One file (or one push) that was read. Counts are written as the import goes on."""
+    """One file (or one push) that was read. Counts are written as the import goes on.
+
+    ``report`` is what a dry run says beside its counts: some of the products that would change, and per facet the
+    values that the taxonomy lacks (``actions.import_report``). ``mends`` is the file whose rows this one has mended.
+    """
 
     catalogue = models.ForeignKey(Catalogue, models.CASCADE, related_name="import_batches")
     job = models.OneToOneField("annotations.Job", models.SET_NULL, null=True, blank=True, related_name="import_batch")
@@ -183,8 +191,13 @@ class ImportBatch(models.Model):
     attributes_as = models.CharField(
         max_length=12,
         default="source",
-        choices=[("source", _("source facts")), ("suggestions", _("suggestions")), ("approved", _("approved tags"))],
+        choices=attribute_uses,
     )
+    source = models.ForeignKey(
+        "annotations.ImportSource", models.SET_NULL, null=True, blank=True, related_name="batches"
+    )
+    mends = models.ForeignKey("self", models.SET_NULL, null=True, blank=True, related_name="mended_by")
+    report = models.JSONField(default=dict)
     archive_missing = models.BooleanField(default=False)
     dry_run = models.BooleanField(default=False)
     position = models.PositiveIntegerField(
@@ -215,6 +228,9 @@ class ImportProblem(models.Model):
     code = models.CharField(max_length=40)
     message = models.TextField()
     params = models.JSONField(default=dict, help_text="what fills the sentence of this code in another language")
+    cells = models.JSONField(
+        default=list, help_text="the row by header (of some shops several), to be mended and sent again"
+    )
     severity = models.CharField(max_length=8, default="error", choices=[("error", "error"), ("warning", "warning")])
 
     class Meta:
