@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from django.conf import settings
 from django.db import models
-from django.utils.translation import gettext_lazy as _
 
 from annotations.models.catalogue import Catalogue, attribute_uses
 
@@ -23,7 +22,7 @@ class ImportSource(models.Model):
     attributes_as = models.CharField(max_length=12, default="source", choices=attribute_uses)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
-    used_at = models.DateTimeField(null=True, blank=True, help_text=_("when a file of it was last begun"))
+    used_at = models.DateTimeField(null=True, blank=True, help_text="when a file of it was last begun")
 
     class Meta:
         ordering = ["name"]

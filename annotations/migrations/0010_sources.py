@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotations', '0006_archived_products'),
+        ('annotations', '0009_suppliers'),
     ]
 
     operations = [
