@@ -18,6 +18,7 @@ from annotations.views import (
     review,
     review_tags,
     taxonomy,
+    taxonomy_rules,
     training,
 )
 
@@ -49,6 +50,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/imports/<int:pk>/problems.csv", imports.problems, name="import_problems"),
     # taxonomy
     path("c/<slug:slug>/taxonomy/", taxonomy.taxonomy_page, name="taxonomy"),
+    path("c/<slug:slug>/taxonomy/rules/", taxonomy_rules.broken_rules, name="taxonomy_rules"),
     path("c/<slug:slug>/taxonomy/from-attributes/", taxonomy.from_attributes, name="taxonomy_from_attributes"),
     path("c/<slug:slug>/taxonomy/facets/add/", taxonomy.add_facet, name="facet_add"),
     path("c/<slug:slug>/taxonomy/facets/<int:pk>/", taxonomy.facet, name="facet"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import IntegrityError, transaction
@@ -13,13 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from annotations.actions import learning
+from annotations.actions.card import APPROVES, Card, Choice
+from annotations.actions.consequences import check_rules, consequences, following_merges
 from annotations.actions.errors import Conflict, Refused
 from annotations.actions.project import Move, project
 from annotations.models import (
     Catalogue,
     Change,
     Decision,
-    Facet,
     Input,
     Product,
     QueueItem,
@@ -28,29 +29,13 @@ from annotations.models import (
     User,
     Verdict,
 )
-from annotations.queries.standing import Fact, Standing, apply, facts_of, fold
+from annotations.queries.standing import Fact, apply, facts_of, fold
+
+__all__ = [
+    "Card", "Choice", "Circumstances", "Saved", "append", "check_choices", "save_card", "save_cards", "store", "take_seq",
+]  # fmt: skip
 
 ROWS_PER_TRANSACTION = 500
-APPROVES = (Verdict.ACCEPT, Verdict.ADD)
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One verdict on one tag. ``id`` is made by whoever chose, so that sending it twice is choosing once."""
-
-    tag: Tag
-    verdict: str
-    id: uuid.UUID = field(default_factory=uuid.uuid4)
-    reason: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Card:
-    """What was saved about one product: the choices, and the facets that were looked at as a whole."""
-
-    product: Product
-    choices: tuple[Choice, ...] = ()
-    complete: tuple[Facet, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +70,8 @@ def save_card(*, card: Card, version: int, by: Circumstances, batch: uuid.UUID |
     batch = batch or _batch_of(card, version, by)
     if stored := _stored_answer(card, batch, by):
         return stored
+    card = following_merges([card])[0]
+    check_rules([card])
     try:
         with transaction.atomic():
             item = QueueItem.objects.filter(product=card.product)
@@ -112,6 +99,9 @@ def save_cards(*, catalogue: Catalogue, cards: Sequence[Card], by: Circumstances
     saved = Saved(catalogue.seq, 0, 0, batch)
     for card in cards:
         check_choices(card)
+    if by.input != Input.TAXONOMY:
+        cards = following_merges(cards)
+        check_rules(cards)
     for chunk in _chunks(cards):
         with transaction.atomic():
             part = append(catalogue, chunk, by, batch, bump=True)
@@ -150,7 +140,7 @@ def check_choices(card: Card) -> None:
             raise Refused(_("this tag belongs to another catalogue"), "wrong_catalogue", tag=choice.tag.slug)
         if choice.verdict not in (Verdict.ACCEPT, Verdict.REJECT, Verdict.ADD, Verdict.REMOVE):
             raise Refused(_("“%(verdict)s” is no verdict") % {"verdict": choice.verdict}, "verdict")
-        if facet.kind == Facet.Kind.SINGLE and choice.verdict in APPROVES:
+        if facet.one_value and choice.verdict in APPROVES:
             if other := single.get(facet.id):
                 raise Refused(
                     _("%(facet)s takes one value: “%(a)s” or “%(b)s”")
@@ -233,12 +223,14 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
         for s in Suggestion.objects.filter(product__in=products, tag__in=[c.tag.id for k in cards for c in k.choices])
     }
     now = timezone.now()
+    unseen = by.input == Input.TAXONOMY  # nobody was shown anything
     rows: list[Decision] = []
+    standing = {product: fold(before[product]) for product in products}
+    follows = {} if unseen else consequences(cards, standing, batch)
     for card in cards:
         item = items[card.product.id]
-        standing = fold(before[card.product.id])
-        for choice in (*card.choices, *_displaced(card, standing, batch)):
-            claim = None if item.blind else shown.get((card.product.id, choice.tag.id))
+        for choice in (*card.choices, *follows.get(card.product.id, ())):
+            claim = None if item.blind or unseen else shown.get((card.product.id, choice.tag.id))
             rows.append(
                 Decision(
                     id=choice.id,
@@ -266,21 +258,11 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
         ]
     for row in rows:
         row.reviewer, row.role, row.input = by.reviewer, by.role, by.input
-        row.blind = items[row.product_id].blind
+        row.blind = items[row.product_id].blind and not unseen
         row.shown_at, row.decided_at, row.batch = by.shown_at, now, batch
         row.taxonomy_revision = catalogue.taxonomy_revision
         row.product_version = items[row.product_id].version
     return store(catalogue, rows, before, items)
-
-
-def _displaced(card: Card, standing: Standing, batch: uuid.UUID) -> Iterable[Choice]:
-    """The tags that a new value of a single-choice facet takes the place of, as choices of their own."""
-    chosen = {c.tag.id for c in card.choices}
-    facets = {c.tag.facet_id for c in card.choices if c.verdict in APPROVES and c.tag.facet.kind == Facet.Kind.SINGLE}
-    approved = [tag for tag, (state, _by) in standing.tags.items() if state == "approved" and tag not in chosen]
-    if facets and approved:
-        for tag in Tag.objects.filter(id__in=approved, facet__in=facets).select_related("facet"):
-            yield Choice(tag, Verdict.REMOVE, uuid.uuid5(batch, f"displaced:{card.product.id}:{tag.id}"))
 
 
 def store(

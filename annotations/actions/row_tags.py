@@ -55,7 +55,7 @@ def resolve(row: Row, names: Names, say: Say) -> RowTags:
                 say("unknown-tag", row, name, value)
             else:
                 tags[tag.id] = tag
-        if facet.kind == Facet.Kind.SINGLE and len(tags) > 1:
+        if facet.one_value and len(tags) > 1:
             say("several-values", row, name, ", ".join(values))
             continue
         found.tags += tags.values()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import unicodedata
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from django.db import transaction
@@ -24,6 +25,7 @@ from annotations.models import (
     Catalogue,
     Event,
     Facet,
+    Input,
     Product,
     ProductTag,
     QueueItem,
@@ -153,7 +155,7 @@ def edit_facet(
     if labels is not None and cleaned != facet.labels:
         changes["labels"] = cleaned
     if kind is not None and kind != facet.kind:
-        if kind == Facet.Kind.SINGLE and (several := _with_several(facet)):
+        if kind in Facet.ONE_VALUE and not facet.one_value and (several := _with_several(facet)):
             raise Refused(
                 _("%(n)s products stand with several values of “%(facet)s”: decide on them first")
                 % {"n": several, "facet": facet.label},
@@ -340,5 +342,5 @@ def merge_tags(*, tag: Tag, into: Tag, by: Circumstances) -> int:
         if product.id not in already:
             verdicts.append(Choice(into, Verdict.ACCEPT))
         choices.append(Card(product, tuple(verdicts)))
-    save_cards(catalogue=catalogue, cards=choices, by=by)
+    save_cards(catalogue=catalogue, cards=choices, by=replace(by, input=Input.TAXONOMY))
     return len(choices)

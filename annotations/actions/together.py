@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotations.actions.consequences import broken_rules, following_merges
 from annotations.actions.decide import Card, Circumstances, append, check_choices
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, Decision, QueueItem
@@ -58,6 +59,8 @@ def save_together(
     """
     for one in sent:
         check_choices(one.card)
+    cards = following_merges([one.card for one in sent])
+    sent = [replace(one, card=card) for one, card in zip(sent, cards, strict=True)]
     if len({one.card.product.pk for one in sent}) != len(sent) or len(sent) > MOST:
         raise Refused(_("Each product once, and at most %(n)d of them.") % {"n": MOST}, "products")
     if stored := _stored(batch, by, sent, held):
@@ -79,10 +82,13 @@ def _store(
     rows = QueueItem.objects.select_for_update(of=("self",)).filter(product__in=[s.card.product.pk for s in sent])
     items = {item.product_id: item for item in rows.select_related("product").order_by("product")}
     out, free = list(held), []
+    broken = broken_rules([one.card for one in sent])
     for one in sent:
         item = items.get(one.card.product.pk)
         if why := _why_not(item, one, by):
             out.append(Held(one.card.product.pk, why))
+        elif one.card.product.pk in broken:
+            out.append(Held(one.card.product.pk, "rule", broken[one.card.product.pk].message))
         else:
             free.append(one.card)
     products = frozenset(card.product.pk for card in free)

@@ -31,7 +31,7 @@ from annotations.models.review import (
     Verdict,
 )
 from annotations.models.sources import ImportSource
-from annotations.models.taxonomy import Facet, Tag, TagRequest, TaxonomyRevision
+from annotations.models.taxonomy import Facet, SplitItem, Tag, TagRequest, TagWord, TaxonomyRevision
 from annotations.models.training import ModelVersion, TrainingRun
 from annotations.models.upkeep import Boilerplate, BulkRun, FamilyProposal, Original, RowChange, SavedFilter
 
@@ -73,9 +73,11 @@ __all__ = [
     "RowChange",
     "SavedFilter",
     "SetAside",
+    "SplitItem",
     "Suggestion",
     "Tag",
     "TagRequest",
+    "TagWord",
     "TaxonomyRevision",
     "TrainingRun",
     "User",

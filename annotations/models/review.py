@@ -59,6 +59,7 @@ class Verdict(models.TextChoices):
     ADD = "add", _("add")
     REMOVE = "remove", _("remove")
     COMPLETE = "complete", _("complete")  # the facet has been looked at as a whole; carries no tag
+    REOPEN = "reopen", _("look again")  # the facet wants another look, because of this tag, which was split
     UNDO = "undo", _("undo")
 
 
@@ -69,6 +70,7 @@ class Input(models.TextChoices):
     BULK = "bulk", _("bulk")
     API = "api", _("API")
     POLICY = "policy", _("policy")
+    TAXONOMY = "taxonomy", _("taxonomy change")  # what a merge or a split does to each product; nobody looked at it
 
 
 class Reason(models.TextChoices):

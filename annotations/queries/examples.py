@@ -115,7 +115,7 @@ def taxonomy_rows(catalogue: Catalogue) -> list[dict[str, Any]]:
         f.pk: {
             "slug": f.slug,
             "labels": f.labels,
-            "single": f.kind == f.Kind.SINGLE,
+            "single": f.one_value,
             "categories": f.categories,
             "variant_axis": f.variant_axis,
             "tags": [],

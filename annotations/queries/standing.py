@@ -79,6 +79,8 @@ def apply(fact: Fact, standing: Standing) -> None:
     """Let a fact that is no undo have the last word. An undo cannot be applied by itself: fold the whole log."""
     if fact.verdict == Verdict.COMPLETE:
         standing.complete[fact.facet] = fact.id
+    elif fact.verdict == Verdict.REOPEN:
+        standing.complete.pop(fact.facet, None)
     elif fact.tag is not None:
         state = STATE_OF[Verdict(fact.verdict)]
         if state:

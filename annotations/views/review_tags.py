@@ -28,7 +28,7 @@ def tags(request: MemberRequest) -> HttpResponse:
     body = {
         facet.pk: {
             "label": facet.label,
-            "single": facet.kind == Facet.Kind.SINGLE,
+            "single": facet.one_value,
             "tags": [_tag_row(tag, place, {t.pk: t for t in values}) for place, tag in enumerate(values, start=1)],
         }
         for facet, values in live_taxonomy(request.catalogue)

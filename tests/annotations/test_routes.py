@@ -93,6 +93,7 @@ ROUTES: dict[str, Open | Page | Api] = {
     "import_discard": Page({"POST": "lead"}, ("shop", "@import")),
     "import_problems": Page({"GET": "viewer"}, ("shop", "@import")),
     "taxonomy": Page({"GET": "viewer"}),
+    "taxonomy_rules": Page({"GET": "viewer"}),
     "taxonomy_from_attributes": Page({"POST": "lead"}),
     "facet_add": Page({"POST": "lead"}),
     "facet": Page({"GET": "viewer"}, ("shop", "@facet")),
