@@ -63,7 +63,8 @@ def broken_rules(cards: Sequence[Card]) -> dict[int, Break]:
     rules = Rules.about(chosen | {tag for tags in stands.values() for tag in tags})
     found: dict[int, Break] = {}
     for card in cards:
-        new = {tag.id for tag in card.approving}
+        if not (new := {tag.id for tag in card.approving}):
+            continue
         left = {choice.tag.id for choice in card.choices} - new
         taken = {tag.facet_id for tag in card.approving if tag.facet.one_value}
         kept = {t for t in stands[card.product.id] - left if t in rules.tags and rules.tags[t].facet_id not in taken}
