@@ -88,6 +88,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/training/<int:number>/", training.training, name="training_run"),
     path("c/<slug:slug>/training/<int:number>/live/", training.live, name="training_live"),
     path("c/<slug:slug>/training/<int:number>/cancel/", training.cancel, name="training_cancel"),
+    path("c/<slug:slug>/training/gate/", training.set_gate, name="training_gate"),
     path("c/<slug:slug>/models/rollback/", training.rollback, name="model_rollback"),
     path("c/<slug:slug>/models/<int:number>/promote/", training.promote, name="model_promote"),
     path("c/<slug:slug>/models/<int:number>/discard/", training.discard, name="model_discard"),

@@ -16,8 +16,10 @@ from annotations.actions import audit, jobs, learning
 from annotations.actions.claims import Claim
 from annotations.actions.errors import Conflict, Refused
 from annotations.models import Catalogue, Event, Job, ModelVersion, TrainingRun, User
+from annotations.queries.gate import Gate, objections_to
 
 KIND = "train"
+REASON_LENGTH = 1000
 SLOT = "train:0"  # one training at a time on this installation's accelerator
 State = ModelVersion.State
 
@@ -117,12 +119,24 @@ def note_end(*, run: TrainingRun, outcome: str, **more: Any) -> None:
     )  # fmt: skip
 
 
-def promote(*, catalogue: Catalogue, model: ModelVersion, user: User | None) -> ModelVersion:
-    """Put a full model under the instant head. The head is refitted on it and everything is scored again by jobs."""
+def promote(*, catalogue: Catalogue, model: ModelVersion, user: User | None, override: str = "") -> ModelVersion:
+    """Put a full model under the instant head. The head is refitted on it and everything is scored again by jobs.
+
+    override: why it is promoted though the catalogue's gate objects; without it Refused says what the gate objects to
+    """
     if model.catalogue_id != catalogue.pk:
         raise Refused(_("This model belongs to another catalogue."), "wrong_catalogue")
     if model.tier != ModelVersion.Tier.FULL:
         raise Refused(_("The instant model follows the decisions by itself; only a full model is promoted."), "tier")
+    objections = objections_to(model)
+    override = override.strip()[:REASON_LENGTH]
+    if objections and not override:
+        raise Refused(
+            " ".join(o.message for o in objections) + " " + _("An admin may promote it all the same and say why."),
+            "gate",
+            objections=[o.code for o in objections],
+        )
+    held = {"override": override, "objections": [o.message for o in objections]} if objections else {}
     with transaction.atomic():
         before = _lock(catalogue).encoder
         changed = ModelVersion.objects.filter(pk=model.pk, state__in=(State.CANDIDATE, State.RETIRED)).update(
@@ -138,10 +152,26 @@ def promote(*, catalogue: Catalogue, model: ModelVersion, user: User | None) -> 
         _serve(catalogue, before, model)
         audit.record(
             word=Event.MODEL_PROMOTED, catalogue=catalogue, user=user, target=model.name,
-            data={"before": before.name if before else None},
+            data={"before": before.name if before else None, **held},
         )  # fmt: skip
     model.refresh_from_db()
     return model
+
+
+def set_gate(*, catalogue: Catalogue, user: User, gate: Gate) -> None:
+    """What this catalogue asks of a candidate from now on. Raises Refused for numbers that make no gate."""
+    if not (0 <= gate.margin <= 1 and 0 <= gate.facet_drop <= 1 and gate.latency_ms > 0):
+        raise Refused(_("The gate takes shares between 0 and 1 and a time above 0."), "gate_settings")
+    with transaction.atomic():
+        fresh = _lock(catalogue)
+        before, fresh.gate = Gate.of(fresh).to_json(), gate.to_json()
+        if fresh.gate != before:
+            fresh.save(update_fields=["gate"])
+            audit.record(
+                word=Event.CATALOGUE_CHANGED, catalogue=catalogue, user=user, target=catalogue.slug,
+                data={"changed": {"gate": [before, fresh.gate]}},
+            )  # fmt: skip
+    catalogue.gate = fresh.gate
 
 
 def rollback(*, catalogue: Catalogue, user: User | None, model: ModelVersion | None = None) -> ModelVersion | None:

@@ -57,6 +57,12 @@ class InUseSerializer(serializers.Serializer):  # type: ignore[type-arg]
     encoder = ModelSerializer(allow_null=True, help_text="the promoted full model under it; null: packaged encoders")
 
 
+class Promotion(Strict):
+    override = serializers.CharField(
+        default="", allow_blank=True, max_length=1000, help_text="why, where the gate objects; see the 422 it answers"
+    )
+
+
 class NoBody(Strict):
     """Nothing is asked for."""
 
@@ -136,12 +142,12 @@ class ModelDoor(CatalogueDoor):
 
 class Promote(ModelDoor):
     @extend_schema(
-        tags=["training"], request=NoBody, responses={200: InUseSerializer, **problems(409, 422)},
-        summary="Put a full model to work", description="Rescoring follows as a job.",
+        tags=["training"], request=Promotion, responses={200: InUseSerializer, **problems(409, 422)},
+        summary="Put a full model to work",
+        description="Rescoring follows as a job. 422 with code gate: what the gate objects to; send why to override it.",
     )  # fmt: skip
     def post(self, request: Request, slug: str, id: int) -> Response:  # noqa: A002
-        self.body(NoBody)
-        promote(catalogue=self.catalogue, model=self.model(id), user=self.user)
+        promote(catalogue=self.catalogue, model=self.model(id), user=self.user, **self.body(Promotion))
         return self.in_use()
 
 

@@ -12,6 +12,8 @@ from annotations.bridge.encoders import lexical_encoder, sentence_encoders
 from annotations.bridge.rows import Examples, embedding_cache, models_root, schema_of
 from annotations.models import Catalogue
 from annotations.queries import examples as questions
+from ml.encoders.base import Encoder
+from ml.evaluation.latency import one_at_a_time
 from ml.evaluation.succession import compare_successor
 from ml.examples import data_hash, read_jsonl, write_jsonl
 from ml.schema import Schema
@@ -61,6 +63,8 @@ def write_job_directory(catalogue: Catalogue, directory: Path, plan: Mapping[str
 def comparison(catalogue: Catalogue, directory: Path, bundle: Path) -> dict[str, Any] | None:
     """What would serve once ``bundle`` is promoted against what serves now, on the run's held-out products.
 
+    With ``latency_ms`` of both: the p95 of one product, measured here and now.
+
     Read from the run's own directory, so that decisions made since do not mix in. None when too little was held out.
     """
     schema = Schema.load(directory / "schema.json")
@@ -68,13 +72,21 @@ def comparison(catalogue: Catalogue, directory: Path, bundle: Path) -> dict[str,
     successor = FullModel.load(bundle, verify=False)
     lexical = lexical_encoder(catalogue, Examples(schema), lambda step: None)
     now = FullModel.load(models_root() / catalogue.encoder.path, verify=False) if catalogue.encoder else None
+    current = [lexical, *sentence_encoders(catalogue, lambda step: None)]
+    candidate: list[Encoder] = [lexical, successor.encoder]
     found = compare_successor(
         schema,
         decided,
-        [lexical, *sentence_encoders(catalogue, lambda step: None)],
-        [lexical, successor.encoder],
+        current,
+        candidate,
         seen_by_candidate=successor.families,
         seen_by_current=now.families if now else frozenset(),
         cache=embedding_cache(),
     )
-    return found.to_json() if found else None
+    if found is None:
+        return None
+    sides = {"current": current, "candidate": candidate}
+    return {
+        **found.to_json(),
+        "latency_ms": {name: one_at_a_time(encoders, decided) for name, encoders in sides.items()},
+    }

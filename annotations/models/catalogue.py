@@ -47,6 +47,9 @@ class Catalogue(models.Model):
         related_name="+",
         help_text=_("the instant model that suggests now"),
     )
+    gate = models.JSONField(
+        default=dict, blank=True, help_text="what a candidate must show to be promoted; empty: queries.gate.Gate's own"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -18,6 +18,7 @@ from annotations.actions import training as verbs
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, ModelVersion, Role, TrainingRun
 from annotations.queries import training as questions
+from annotations.queries.gate import Gate, objections_to
 from annotations.queries.training_report import curve_points, drawing, report_of, what_there_is
 from annotations.views.doors import MemberRequest, catalogue_page
 
@@ -82,6 +83,8 @@ def _page(request: MemberRequest, form: PlanForm, number: int | None = None, sta
         "in_use": questions.in_use(request.catalogue),
         "facts": what_there_is(request.catalogue),
         "report": report_of(row.run) if row else None,
+        "gate": Gate.of(request.catalogue),
+        "objections": objections_to(row.model) if row and row.model else [],
         **_curve(row),
     }
     return render(request, "training.html", context, status=status)
@@ -129,11 +132,38 @@ def cancel(request: MemberRequest, number: int) -> HttpResponse:
 @require_POST
 @catalogue_page(Role.ADMIN)
 def promote(request: MemberRequest, number: int) -> HttpResponse:
-    model = verbs.promote(catalogue=request.catalogue, model=_model(request, number), user=request.user)
+    model = verbs.promote(
+        catalogue=request.catalogue, model=_model(request, number), user=request.user,
+        override=request.POST.get("override", ""),
+    )  # fmt: skip
     messages.success(
         request,
         _("%(model)s is in use from now on. Products are scored again in the background.") % {"model": model.name},
     )
+    return _back(request)
+
+
+class GateForm(forms.Form):
+    """The gate, in the units people use: points of 100 and milliseconds."""
+
+    on = forms.BooleanField(required=False)
+    margin = forms.FloatField(min_value=0, max_value=100)
+    facet_drop = forms.FloatField(min_value=0, max_value=100)
+    latency_ms = forms.FloatField(min_value=1, max_value=60_000)
+
+    def gate(self) -> Gate:
+        given = self.cleaned_data
+        return Gate(given["on"], given["margin"] / 100, given["facet_drop"] / 100, given["latency_ms"])
+
+
+@require_POST
+@catalogue_page(Role.ADMIN)
+def set_gate(request: MemberRequest) -> HttpResponse:
+    form = GateForm(request.POST)
+    if not form.is_valid():
+        raise Refused(_("The gate takes points between 0 and 100 and a time above 0."), "gate_settings")
+    verbs.set_gate(catalogue=request.catalogue, user=request.user, gate=form.gate())
+    messages.success(request, _("The gate is set."))
     return _back(request)
 
 

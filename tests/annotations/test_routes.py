@@ -110,6 +110,7 @@ ROUTES: dict[str, Open | Page | Api] = {
     "job_cancel": Page({"POST": "lead"}, (JOB,)),  # or whoever asked for it
     "training": Page({"GET": "viewer"}),
     "training_start": Page({"POST": "admin"}),
+    "training_gate": Page({"POST": "admin"}),
     "training_run": Page({"GET": "viewer"}, ("shop", 1)),
     "training_live": Page({"GET": "viewer"}, ("shop", 1)),
     "training_cancel": Page({"POST": "admin"}, ("shop", 1)),

@@ -16,10 +16,12 @@ class Command(JsonCommand):
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("catalogue")
         parser.add_argument("model")
+        parser.add_argument("--override", default="", metavar="REASON", help="though the gate objects, because ...")
 
     def answer(self, **options: Any) -> dict[str, Any]:
         catalogue = self.catalogue(options["catalogue"])
-        model = training.promote(catalogue=catalogue, model=model_named(catalogue, options["model"]), user=None)
+        wanted = model_named(catalogue, options["model"])
+        model = training.promote(catalogue=catalogue, model=wanted, user=None, override=options["override"])
         return {"model": model.name, "state": model.state}
 
 
