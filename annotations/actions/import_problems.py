@@ -8,7 +8,7 @@ from typing import Any, Literal
 from django.utils.translation import gettext
 
 from annotations.formats.messages import SENTENCES, sentence
-from annotations.formats.rows import VALUE_CHARS, Problem, Row, storable
+from annotations.formats.rows import VALUE_CHARS, Problem, Row, Same, storable
 from annotations.models import ImportBatch, ImportProblem
 from annotations.retelling import retell_all
 
@@ -63,7 +63,7 @@ def own_problem(
     )
 
 
-def row_problem(code: str, row: Row, column: str, value: object, *, file: str, **params: object) -> Problem:
+def row_problem(code: str, row: Row | Same, column: str, value: object, *, file: str, **params: object) -> Problem:
     return own_problem(code, file=file, line=row.line, column=column, value=value, **params)  # type: ignore[arg-type]
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -24,17 +23,19 @@ from annotations.actions.errors import Refused
 from annotations.actions.import_problems import own_problem, row_problem
 from annotations.actions.pictures import Album
 from annotations.actions.seen import Seen
-from annotations.actions.upsert import LIMITS, ROWS_PER_TRANSACTION, Incoming, classify, upsert
+from annotations.actions.upsert import LIMITS, ROWS_PER_TRANSACTION, Incoming, classify, upsert, which_are_there
 from annotations.formats import mapping as mappings
 from annotations.formats.apply import Applier
 from annotations.formats.confined import read_products_confined
 from annotations.formats.messages import SENTENCES, sentence
-from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row
+from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row, Same
 from annotations.models import Catalogue, Event, ImportBatch, Input, Membership, Product, User
 from annotations.queries.cleaning import cleaning_of
 from annotations.queries.taxonomy import Names
 from annotations.retelling import retell_all
 
+ROWS_AT_ONCE = 5000
+"""Rows of a transaction that has few of them to write."""
 ATTEMPTS = 3
 """At a transaction in which somebody else creates the same product."""
 COUNTS = ("position", "rows", "created", "updated", "unchanged", "archived", "set_aside", "problem_count")
@@ -42,6 +43,7 @@ PUSHED_AT_ONCE = 1000
 NOBODY = "import"
 """The account that approves tags of a file which no signed-in person sent."""
 
+Item = Row | Same | Problem
 Progress = Callable[[int, int, str], object]
 """``progress(done, total, step)``; total 0 where nobody can say. What it raises ends the import between two steps."""
 
@@ -86,8 +88,12 @@ def import_products(
         columns = mappings.Mapping.from_json(mapping) if mapping else None
         album = Album(pictures, given, store=not dry_run) if pictures else None
         try:
-            cleaning = cleaning_of(catalogue)
-            items = read_products_confined(path, columns, name=file_name, limits=given, raw=False, cleaning=cleaning)
+            # Rows that are there already need not be read further, unless more than the product is made of them.
+            plain = not pictures and (batch.attributes_as if batch else attributes_as) == "source"
+            items = read_products_confined(
+                path, columns, name=file_name, limits=given, raw=False, cleaning=cleaning_of(catalogue),
+                known=which_are_there(catalogue) if plain else None,
+            )  # fmt: skip
         except BaseException:
             if album:
                 album.close()
@@ -129,7 +135,7 @@ def upsert_products(
         raise Refused(_("at most %(n)s products at a time") % {"n": PUSHED_AT_ONCE}, "too_many", limit=PUSHED_AT_ONCE)
     cleaning = cleaning_of(catalogue)
     applier = Applier(mappings.Mapping(()), file="", limits=house_limits(), table=False, cleaning=cleaning)
-    items: list[Row | Problem] = []
+    items: list[Item] = []
     for number, cells in enumerate(rows, start=1):
         row, problems = applier.apply(Record(number, dict(cells)))
         items += [*problems, *([row] if row else [])]
@@ -173,14 +179,14 @@ class _Import:
     statuses: dict[int, str] = field(default_factory=dict)  # of a push, by line; of a file nothing is kept
     problems: list[Problem] = field(default_factory=list)  # likewise
 
-    def run(self, items: Iterator[Row | Problem], progress: Progress, total: int) -> None:
+    def run(self, items: Iterator[Item], progress: Progress, total: int) -> None:
         batch = self.batch
         if batch.attributes_as != "source":
             self.names = Names.of(batch.catalogue)
             self.by = _decider(batch.catalogue, batch.user) if batch.attributes_as == "approved" else None
         start, at = batch.position, 0
         progress(batch.rows, total, "")
-        while chunk := list(islice(items, ROWS_PER_TRANSACTION)):
+        while chunk := _chunk(items):
             settled = chunk[: max(0, start - at)]
             at += len(chunk)
             if settled:
@@ -192,26 +198,31 @@ class _Import:
             self._archive()
         self._finish()
 
-    def _pass(self, items: Sequence[Row | Problem], *, last: bool) -> None:
+    def _pass(self, items: Sequence[Item], *, last: bool) -> None:
         """What an earlier attempt has written. Its last transaction may lack the tags that follow it."""
-        rows = [item for item in items if isinstance(item, Row)]
-        rows = [row for row in rows if self.seen.first_line(row.id, row.line) is None]
+        read = [item for item in items if not isinstance(item, Problem)]
+        firsts = [item for item in read if self.seen.first_line(item.id, item.line) is None]
+        rows = [item for item in firsts if isinstance(item, Row)]
         if last and self.names and not self.batch.dry_run:
             known = Product.objects.filter(catalogue=self.batch.catalogue, external_id__in=[row.id for row in rows])
             ids = dict(known.values_list("external_id", "pk"))
             resolved = [row_tags.resolve(row, self.names, lambda *a, **k: None) for row in rows]
             self._tag([(ids[tags.row.id], tags) for tags in resolved if tags.row.id in ids])
 
-    def _take(self, items: Sequence[Row | Problem]) -> None:
+    def _take(self, items: Sequence[Item]) -> None:
         problems = [item for item in items if isinstance(item, Problem)]
         incoming: list[Incoming] = []
         resolved: list[row_tags.RowTags] = []
         say = partial(self._say, problems)
-        rows = [item for item in items if isinstance(item, Row)]
-        for row in rows:
+        read = [item for item in items if not isinstance(item, Problem)]
+        same = 0
+        for row in read:
             first = self.seen.first_line(row.id, row.line)
             if first is not None:
                 say("duplicate-id", row, "id", row.id, severity="error", detail=first)
+                continue
+            if isinstance(row, Same):
+                same += 1
                 continue
             for name, most in LIMITS.items():
                 if most and len(getattr(row, name)) > most:
@@ -226,14 +237,18 @@ class _Import:
             problems += missed
             for one in incoming:
                 one.pictures = shown.get(one.row.line)
-        self._write(incoming, problems, rows=len(rows), items=len(items))
+        self._write(incoming, problems, same=same, rows=len(read), items=len(items))
         if self.names and not self.batch.dry_run:
             self._tag([(one.product, tags) for one, tags in zip(incoming, resolved, strict=True)])
 
-    def _say(self, problems: list[Problem], code: str, row: Row, column: str, value: object, **params: Any) -> None:
+    def _say(
+        self, problems: list[Problem], code: str, row: Row | Same, column: str, value: object, **params: Any
+    ) -> None:
         problems.append(row_problem(code, row, column, value, file=self.batch.file_name, **params))
 
-    def _write(self, incoming: Sequence[Incoming], problems: Sequence[Problem], *, rows: int, items: int) -> None:
+    def _write(
+        self, incoming: Sequence[Incoming], problems: Sequence[Problem], *, same: int, rows: int, items: int
+    ) -> None:
         batch = self.batch
         for attempt in range(1, ATTEMPTS + 1):
             try:
@@ -242,10 +257,12 @@ class _Import:
                     if batch.dry_run:
                         classify(catalogue=batch.catalogue, incoming=incoming)
                     else:
-                        upsert(catalogue=batch.catalogue, incoming=incoming, batch=batch, user=batch.user)
+                        pks = self.names is not None
+                        upsert(catalogue=batch.catalogue, incoming=incoming, batch=batch, user=batch.user, pks=pks)
                     import_problems.store(batch, problems)
                     batch.position += items
                     batch.rows += rows
+                    batch.unchanged += same
                     for status in ("created", "updated", "unchanged"):
                         count = sum(one.status == status for one in incoming)
                         setattr(batch, status, getattr(batch, status) + count)
@@ -306,6 +323,18 @@ class _Import:
             )  # fmt: skip
             if batch.created or batch.updated or batch.archived or self.tagged:
                 learning.request_refit(catalogue=batch.catalogue)
+
+
+def _chunk(items: Iterator[Item]) -> list[Item]:
+    """What one transaction settles: little enough to write that nobody else waits long for it."""
+    chunk: list[Item] = []
+    writing = 0
+    for item in items:
+        chunk.append(item)
+        writing += not isinstance(item, Same)
+        if writing >= ROWS_PER_TRANSACTION or len(chunk) >= ROWS_AT_ONCE:
+            break
+    return chunk
 
 
 def _decider(catalogue: Catalogue, user: User | None) -> Circumstances:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from annotations.actions import reopening
+from annotations.actions import bulk, reopening
 from annotations.models import BulkRun, Catalogue, ImportBatch, Original, Product, RowChange, User
 
 if TYPE_CHECKING:
@@ -23,26 +23,23 @@ def rows_of(products: Sequence[int]) -> dict[int, Product]:
     return Product.objects.in_bulk(products) if products else {}
 
 
-def keep_originals(pairs: Sequence[tuple[Incoming, Product]]) -> None:
+def keep_originals(incoming: Sequence[Incoming]) -> None:
     """Store the cells that cleaning changed, and drop those of an earlier row. No query where there are none."""
     kept = [
-        Original(
-            product_id=one.product,
-            cells={
+        {
+            "product_id": one.product,
+            "cells": {
                 name: {"was": one.row.originals.get(name, ""), "steps": steps}
                 for name, steps in one.row.cleaned.items()
             },
-        )
-        for one, _product in pairs
+        }
+        for one in incoming
         if one.row.cleaned
     ]
-    clean = [one.product for one, _product in pairs if not one.row.cleaned and one.status == "updated"]
+    clean = [one.product for one in incoming if not one.row.cleaned and one.status == "updated"]
     if clean:
         Original.objects.filter(product__in=clean).delete()
-    if kept:
-        Original.objects.bulk_create(
-            kept, update_conflicts=True, unique_fields=["product"], update_fields=["cells"]
-        )  # fmt: skip
+    bulk.insert(Original, kept, unique=("product_id",), update=("cells",))
 
 
 def note(

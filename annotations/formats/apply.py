@@ -52,16 +52,24 @@ class Applier:
         self._mapped = frozenset(c.header for c in mapping.columns if c.target)
         self._known = self._kept | self._mapped
 
-    def apply(self, record: Record) -> tuple[Row | None, list[Problem]]:
-        """``(row, problems)``; no row where a problem is an error."""
+    def apply(self, record: Record, source_hash: str = "") -> tuple[Row | None, list[Problem]]:
+        """``(row, problems)``; no row where a problem is an error, and no hash where there is any."""
         cells = record.cells
         if self._table:
             cells = {h: unguard(v) if type(v) is str and v.startswith(GUARDED) else v for h, v in cells.items()}
         work = _Work(self, record.line, cells)
-        row = work.row(tidy_raw(record.cells) if self.shape else record.cells)
+        row = work.row(tidy_raw(record.cells) if self.shape else record.cells, source_hash)
         if row is None:
             _keep(record, work.problems)
         return row, work.problems
+
+    def id_of(self, record: Record) -> str:
+        """The id that :meth:`apply` finds, or something that is no product's id where it would find a problem."""
+        header = self._single.get("id")
+        if header is None and not self._table:
+            header = next((name for name in record.cells if OWN.get(name) == "id"), None)
+        value = record.cells.get(header or "")
+        return (unguard(value) if type(value) is str and self._table else as_text(value)).strip()
 
 
 def _keep(record: Record, problems: list[Problem]) -> None:
@@ -80,7 +88,7 @@ class _Work:
         self.cleaned: dict[str, list[str]] = {}
         self.originals: dict[str, str] = {}
 
-    def row(self, raw: dict[str, Any]) -> Row | None:
+    def row(self, raw: dict[str, Any], source_hash: str) -> Row | None:
         a = self.a
         if not a._table:
             self._own_names()
@@ -101,6 +109,7 @@ class _Work:
             self._warn("blank-product", column=self._header("id"), value=product_id)
         if any(p.severity == "error" for p in self.problems):
             return None
+        spans = self._spans(title, description)
         row = Row(
             line=self.line,
             id=product_id,
@@ -111,12 +120,13 @@ class _Work:
             family=family,
             attributes=attributes,
             absent=absent,
-            spans=self._spans(title, description),
+            spans=spans,
             images=images,
             extra=extra,
             raw=raw,
             cleaned=self.cleaned,
             originals=self.originals,
+            source_hash="" if self.problems else source_hash,
         )
         found = junk(row, a.cleaning.checks)
         return replace(row, junk=found) if found else row

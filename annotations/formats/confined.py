@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Mapping as Dict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from annotations.formats.checks import supplier_of
 from annotations.formats.cleaning import Cleaning
+from annotations.formats.known import row_hash, text_hash
 from annotations.formats.mapping import Mapping
 from annotations.formats.pictures import PictureRefused, open_pictures, reencode, thumbnail
 from annotations.formats.products import preview, read_products
-from annotations.formats.rows import Limits, Problem, Row
-from annotations.formats.sandbox import run_limited, stream_limited
+from annotations.formats.rows import Limits, Problem, Row, Same
+from annotations.formats.sandbox import Encoded, answered, ask, run_limited, stream_limited
 
 MEGABYTES = 512
+PASSED_AT_ONCE, CHARS_AT_ONCE = 250, 1_000_000
+"""Rows, and characters of their texts, from which a block of them goes to the parent."""
+_ENCODER = json.JSONEncoder(ensure_ascii=False)
 THUMBNAIL_SUFFIX = "-320"
 
 
@@ -55,26 +61,32 @@ def read_products_confined(
     megabytes: int = MEGABYTES,
     raw: bool = True,
     cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
-) -> Iterator[Row | Problem]:
+    known: Callable[[list[tuple[str, str]]], Iterable[int]] | None = None,
+) -> Iterator[Row | Same | Problem]:
     """``read_products`` of a file on disk, worked out in a child. Raises FileRefused like it, at once.
 
-    ``raw`` False leaves the original cells in the child, which spares both sides half of the work of passing rows.
+    raw:   False leaves the original cells in the child, which spares both sides half of the work of passing rows
+    known: is given ``(id, source hash)`` of some rows and says which of them the products have, by their place; those
+           come as Same and are neither cleaned nor passed
     """
     given = mapping.to_json() if mapping else None
     items = stream_limited(
-        _products, os.fspath(path), given, name, asdict(limits), raw, cleaning.to_json(), seconds=seconds,
-        megabytes=megabytes,
+        _products, os.fspath(path), given, name, asdict(limits), raw, cleaning.to_json(), known is not None,
+        seconds=seconds, megabytes=megabytes, answer=known and (lambda heads: list(known(heads))),
     )  # fmt: skip
     first = next(items, None)
     return _decoded(first, items)
 
 
-def _decoded(first: Any, items: Iterator[Any]) -> Iterator[Row | Problem]:
+def _decoded(first: Any, items: Iterator[Any]) -> Iterator[Row | Same | Problem]:
     with contextlib.closing(items):  # type: ignore[type-var]
         if first is None:
             return
-        for kind, data in _chain(first, items):
-            yield Row.from_json(data) if kind == "row" else Problem.from_json(data)
+        for data in _chain(first, items):
+            if isinstance(data, dict):
+                yield Problem.from_json(data)
+            else:
+                yield Row(*data) if len(data) > 2 else Same(*data)
 
 
 def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
@@ -83,20 +95,46 @@ def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
         yield from block
 
 
-def _products(path: str, mapping: Any, name: str, limits: dict[str, Any], raw: bool, cleaning: Any) -> Iterator[Any]:
-    """In the child. Items go out in blocks, which spares both sides most of the calls."""
+class _Asking:
+    """Who knows the products is on the other side of the pipe."""
+
+    ask = staticmethod(ask)
+    answer = staticmethod(answered)
+
+
+def _products(
+    path: str, mapping: Any, name: str, limits: dict[str, Any], raw: bool, cleaning: Any, asking: bool
+) -> Iterator[Any]:
+    """In the child. Items go out in blocks, which spares both sides most of the calls: a row or a Same as the list of
+    its fields, a problem as an object."""
     block: list[Any] = []
+    chars = 0
     given = Mapping.from_json(mapping) if mapping else None
-    for item in read_products(path, given, name=name, limits=Limits(**limits), cleaning=Cleaning.from_json(cleaning)):
-        data = item.to_json()
-        if not raw:
-            data.pop("raw", None)
-        block.append(("row" if isinstance(item, Row) else "problem", data))
-        if len(block) == 100:
-            yield block
-            block = []
+    items = read_products(
+        path, given, name=name, limits=Limits(**limits), cleaning=Cleaning.from_json(cleaning),
+        known=_Asking() if asking else None,
+    )  # fmt: skip
+    for item in items:
+        if isinstance(item, Row):
+            block.append(_fields(item, raw))
+            chars += len(item.title) + len(item.description)
+        else:
+            block.append(item.to_json() if isinstance(item, Problem) else [item.line, item.id])
+        if len(block) == PASSED_AT_ONCE or chars > CHARS_AT_ONCE:
+            yield Encoded(_ENCODER.encode(block))
+            block, chars = [], 0
     if block:
-        yield block
+        yield Encoded(_ENCODER.encode(block))
+
+
+def _fields(row: Row, raw: bool) -> list[Any]:
+    """A row's fields in their order, the last ones worked out here: the child has a processor of its own."""
+    return [
+        row.line, row.id, row.title, row.description, row.category, row.language, row.family, row.attributes, row.absent,
+        row.spans, row.images, row.extra, row.raw if raw else {}, row.cleaned, row.originals, row.junk, row.source_hash,
+        row_hash(row), text_hash(category=row.category, title=row.title, description=row.description),
+        supplier_of(row.attributes, row.extra),
+    ]  # fmt: skip
 
 
 def preview_confined(

@@ -17,9 +17,10 @@ from annotations.formats.dialects import dialect_of, flatten
 from annotations.formats.feeds import read_feed
 from annotations.formats.folders import Part, opened, parts_of
 from annotations.formats.jsonl import lists_in, read_json, read_jsonl
+from annotations.formats.known import Known, Recognised
 from annotations.formats.mapping import NOTES, Mapping, propose
 from annotations.formats.parquet import open_arrow, open_parquet
-from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row, problem
+from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row, Same, problem
 from annotations.formats.shapes import prepare
 from annotations.formats.source import DAMAGED, Inflates, Readable, Source
 from annotations.formats.tables import Table
@@ -159,8 +160,11 @@ class ProductReader:
         code = "no-id-column" if known else "no-known-header"
         return FileRefused(code, self.file, detail=", ".join(self.headers)[:200])
 
-    def rows(self) -> Iterator[Row | Problem]:
-        """Each product as a Row or its problems; a row with warnings comes after them. Never raises on what it reads."""
+    def rows(self, known: Known | None = None) -> Iterator[Row | Same | Problem]:
+        """Each product as a Row or its problems; a row with warnings comes after them. Never raises on what it reads.
+
+        known: is asked which rows the products have already; each of those is a Same
+        """
         applier = Applier(
             self.mapping,
             file=self.file,
@@ -168,20 +172,29 @@ class ProductReader:
             table=self.detected.kind not in WHOLE_ROWS,
             cleaning=self.cleaning,
         )
-        count = 0
-        records = itertools.chain(self._ahead, self._safely())
-        for item in prepare(self.mapping.shape, _without_notes(records) if self.mends else records):
+        if known is not None:
+            yield from Recognised(applier, known).items(self._counted())
+            return
+        for item in self._counted():
             if isinstance(item, Problem):
                 yield item
                 continue
-            count += 1
-            if count > self.limits.rows:
-                yield problem("too-many-rows", file=self.file, line=item.line, limit=self.limits.rows)
-                return
             row, problems = applier.apply(item)
             yield from problems
             if row is not None:
                 yield row
+
+    def _counted(self) -> Iterator[Record | Problem]:
+        """A record per product, at most as many as the limit says."""
+        count = 0
+        records = itertools.chain(self._ahead, self._safely())
+        for item in prepare(self.mapping.shape, _without_notes(records) if self.mends else records):
+            if isinstance(item, Record):
+                count += 1
+                if count > self.limits.rows:
+                    yield problem("too-many-rows", file=self.file, line=item.line, limit=self.limits.rows)
+                    return
+            yield item
 
     def _safely(self) -> Iterator[Record | Problem]:
         """Damage found behind the sample is a problem on the line where it was met, and the end of the file."""
@@ -212,12 +225,14 @@ def read_products(
     name: str = "",
     limits: Limits = Limits(),  # noqa: B008  frozen
     cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
-) -> Iterator[Row | Problem]:
+    known: Known | None = None,
+) -> Iterator[Row | Same | Problem]:
     """Rows and problems of a file, as it is read. Memory does not grow with the file.
 
     readable: a path or a binary stream; gzip is seen through
     mapping:  a saved mapping; without one, a mapping is proposed from headers and the first rows and used as it is
     cleaning: what is cleaned and checked; no steps leave texts as they came (so that spans refer to what was sent)
+    known:    who knows which rows the products have already: those come as Same
 
     Raises FileRefused at once, when called, and never while iterating.
     """
@@ -225,12 +240,12 @@ def read_products(
     if reader.refusal:
         reader.close()
         raise reader.refusal
-    return _closing(reader)
+    return _closing(reader, known)
 
 
-def _closing(reader: ProductReader) -> Iterator[Row | Problem]:
+def _closing(reader: ProductReader, known: Known | None) -> Iterator[Row | Same | Problem]:
     with reader:
-        yield from reader.rows()
+        yield from reader.rows(known)
 
 
 def preview(

@@ -149,6 +149,9 @@ class Row:
     cleaned:    field to the cleaning steps that changed it
     originals:  field to its cell as it came, for the fields in ``cleaned``
     junk:       the check that takes the row for junk; empty: none does
+    source_hash: of the original cells and how they were read, so that they are known again (``known.py``); empty where
+                 the row has problems or nobody asked
+    row_hash, text_hash, supplier: of what came out, where the child worked them out already
     """
 
     line: int
@@ -167,6 +170,10 @@ class Row:
     cleaned: dict[str, list[str]] = field(default_factory=dict)
     originals: dict[str, str] = field(default_factory=dict)
     junk: str = ""
+    source_hash: str = ""
+    row_hash: str = field(default="", compare=False)
+    text_hash: str = field(default="", compare=False)
+    supplier: str | None = field(default=None, compare=False)
 
     def to_json(self) -> dict[str, Any]:
         return {name: getattr(self, name) for name in _ROW_FIELDS}
@@ -177,6 +184,14 @@ class Row:
 
 
 _ROW_FIELDS = tuple(f.name for f in fields(Row))
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """A row that the product has already, cell for cell and without problems. It was not read any further."""
+
+    line: int
+    id: str
 
 
 @dataclass(frozen=True, slots=True)

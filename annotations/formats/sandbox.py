@@ -37,13 +37,25 @@ def run_limited(function: Callable[..., Any], *args: Any, seconds: float = 60, m
     return values[0]
 
 
+class Encoded(str):
+    """An item that is JSON already, in one line."""
+
+    __slots__ = ()
+
+
 def stream_limited(
-    function: Callable[..., Iterator[Any]], *args: Any, seconds: float = 600, megabytes: int = 512
+    function: Callable[..., Iterator[Any]],
+    *args: Any,
+    seconds: float = 600,
+    megabytes: int = 512,
+    answer: Callable[[Any], Any] | None = None,
 ) -> Iterator[Any]:
     """The items of ``function(*args)``, a generator, as they are made in a child.
 
     function:  a function of a module that can be imported by name
-    args:      JSON values; items come back as JSON values
+    args:      JSON values; items come back as JSON values (or ``Encoded``, which spares encoding them)
+    answer:    answers what the child asks (:func:`ask`, :func:`answered`), in the order it asks, while items are waited
+               for; questions and answers are JSON values, answers short enough for a pipe (60 kB)
     seconds:   time the child may be waited for, all items together, and its processor time
     megabytes: address space of the child
 
@@ -52,7 +64,7 @@ def stream_limited(
     """
     request = json.dumps({"function": _name_of(function), "args": args, "seconds": seconds, "megabytes": megabytes})
     child = subprocess.Popen(
-        [sys.executable, "-m", "annotations.formats.sandbox"],
+        [sys.executable, "-c", "from annotations.formats.sandbox import main; raise SystemExit(main())"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -66,11 +78,16 @@ def stream_limited(
     try:
         with contextlib.suppress(BrokenPipeError):
             child.stdin.write(request.encode() + b"\n")
-            child.stdin.close()
+            child.stdin.flush()
         for line in _lines(child.stdout, seconds):
             message = json.loads(line)
             if "item" in message:
                 yield message["item"]
+            elif "ask" in message and answer is not None:
+                said = json.dumps(answer(message["ask"])).encode()
+                with contextlib.suppress(BrokenPipeError):  # why it is gone is told below
+                    child.stdin.write(said + b"\n")
+                    child.stdin.flush()
             elif "refused" in message:
                 raise FileRefused.from_json(message["refused"])
             elif message.get("done"):
@@ -137,9 +154,21 @@ def _end(child: subprocess.Popen[bytes]) -> None:
     """The child and everything it may have started are gone when this returns."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(child.pid, signal.SIGKILL)
-    if child.stdout is not None:
-        child.stdout.close()
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
     child.wait(10)
+
+
+def ask(question: Any) -> None:
+    """In the child: put a question to the parent, who answers when it next waits for an item."""
+    _say({"ask": question})
+
+
+def answered() -> Any:
+    """In the child: the answer to the earliest question that waits for one."""
+    return json.loads(sys.stdin.buffer.readline())
 
 
 def _only(name: str, args: list[Any]) -> Iterator[Any]:
@@ -168,25 +197,31 @@ def _confine(seconds: float, megabytes: int) -> None:
 def main() -> int:
     """Reads one request from standard input and answers it on standard output."""
     request = json.loads(sys.stdin.buffer.readline())
-    out = sys.stdout.buffer
+    _out.append(sys.stdout.buffer)
     sys.stdout = sys.stderr  # nothing but answers may reach the pipe
     _confine(request["seconds"], request["megabytes"])
-
-    def say(message: dict[str, Any]) -> None:
-        out.write(json.dumps(message).encode() + b"\n")
-        out.flush()  # an item is to be seen when it is made, not when the pipe is full
-
     try:
         for item in _function(request["function"])(*request["args"]):
-            say({"item": item})
-        say({"done": True})
+            if isinstance(item, Encoded):
+                _write(b'{"item":' + item.encode("utf-8", "surrogatepass") + b"}\n")
+            else:
+                _say({"item": item})
+        _say({"done": True})
     except FileRefused as refused:
-        say({"refused": refused.to_json()})
+        _say({"refused": refused.to_json()})
     except MemoryError:
         return EXIT_MEMORY
-    out.flush()
     return 0
 
 
-if __name__ == "__main__":
-    sys.exit(main())
+_out: list[IO[bytes]] = []
+"""In the child: the pipe to the parent."""
+
+
+def _say(message: dict[str, Any]) -> None:
+    _write(json.dumps(message).encode() + b"\n")
+
+
+def _write(line: bytes) -> None:
+    _out[0].write(line)
+    _out[0].flush()  # an item is to be seen when it is made, not when the pipe is full

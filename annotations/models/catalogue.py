@@ -133,8 +133,9 @@ class Product(models.Model):
     ``family`` joins the variants of one article. ``supplier`` is the brand or vendor that the row names.
     ``set_aside`` says why an archived product is none of the catalogue's (a junk row, a duplicate), or that a person
     wants it kept whatever a check says. ``attributes`` are the source's claims (facet name to values), kept
-    as they came; ``extra`` are the columns that no mapping claimed. ``row_hash`` tells an unchanged row without
-    looking further, ``text_hash`` names the text a model reads; ``revision`` counts the changes of the row.
+    as they came; ``extra`` are the columns that no mapping claimed. ``source_hash`` knows the source's cells again
+    before they are cleaned (empty: never), ``row_hash`` tells an unchanged row once it is, ``text_hash`` names the text
+    a model reads; ``revision`` counts the changes of the row.
     """
 
     catalogue = models.ForeignKey(Catalogue, models.CASCADE, related_name="products")
@@ -151,6 +152,7 @@ class Product(models.Model):
     pictures = models.JSONField(default=list, help_text="sha256 of each picture, in order")
     row_hash = models.CharField(max_length=64, blank=True)
     text_hash = models.CharField(max_length=64, blank=True)
+    source_hash = models.CharField(max_length=32, blank=True)
     revision = models.PositiveIntegerField(default=1)
     archived_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

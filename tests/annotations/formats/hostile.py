@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from annotations.formats.rows import FileRefused
+from annotations.formats.sandbox import answered, ask
 
 
 def double(value: int) -> int:
@@ -54,3 +55,12 @@ def fork_and_wait() -> Iterator[Any]:
 
 def environment() -> dict[str, str]:
     return dict(os.environ)
+
+
+def curious(n: int) -> Iterator[int]:
+    """Asks twice before it takes an answer."""
+    for number in range(n):
+        ask(number)
+        if number:
+            yield answered()
+    yield answered()
