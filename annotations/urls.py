@@ -10,6 +10,7 @@ from annotations.views import (
     accounts,
     catalogues,
     exports,
+    grid,
     home,
     imports,
     jobs,
@@ -82,6 +83,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/review/redo/", review.redo, name="review_redo"),
     path("c/<slug:slug>/review/renew/", review.renew, name="review_renew"),
     path("c/<slug:slug>/review/request/", review_tags.request_tag, name="review_request"),
+    path("c/<slug:slug>/grid/", grid.grid, name="grid"),
+    path("c/<slug:slug>/grid/tiles/", grid.tiles, name="grid_tiles"),
+    path("c/<slug:slug>/grid/save/", grid.save, name="grid_save"),
     # training
     path("c/<slug:slug>/training/", training.training, name="training"),
     path("c/<slug:slug>/training/start/", training.start, name="training_start"),

@@ -1,12 +1,12 @@
 """Who looks at what next: leases, skips and flags.
 
-A lease is taken by one guarded UPDATE that names the state it saw, so two people never hold the same product;
+A lease is taken by one guarded UPDATE that names the state it wants, so two people never hold the same product;
 ``select_for_update`` would be ignored on SQLite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -63,13 +63,29 @@ def lease_next(
                 return taken
             seen = {*exclude, *(item.product_id for item in taken)}
             free = waiting.free_for(user).exclude(product_id__in=seen)
-            candidates = list(free.select_related("product", "catalogue").order_by(*QUEUE_ORDER)[: wanted + 8])
+            candidates = list(free.select_related("product").order_by(*QUEUE_ORDER)[:wanted])
             if not candidates:
                 break
-            for item in candidates:
-                if len(taken) < count and _take(item, user):
-                    taken.append(item)
+            taken += lease_free(items=candidates, user=user, catalogue=catalogue)
     return taken
+
+
+def lease_free(*, items: Sequence[QueueItem], user: User, catalogue: Catalogue) -> list[QueueItem]:
+    """Lease those of the items that are free at this moment, in one UPDATE; returns them in their order.
+
+    The condition is looked at again as each row is written, so of two people who saw the same item free one gets it.
+    """
+    until = timezone.now() + timedelta(minutes=catalogue.lease_minutes)
+    wanted = {item.pk: item for item in items}
+    free = QueueItem.objects.filter(pk__in=wanted, status__in={item.status for item in items}).free_for(user)
+    got = free.update(lease_owner=user, lease_until=until)
+    if got < len(wanted):
+        mine = QueueItem.objects.filter(pk__in=wanted, lease_owner=user, lease_until=until)
+        wanted = {pk: wanted[pk] for pk in mine.values_list("pk", flat=True)}
+    leased = [item for item in items if item.pk in wanted]
+    for item in leased:
+        item.lease_owner, item.lease_until, item.catalogue = user, until, catalogue
+    return leased
 
 
 def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str) -> QueueItemQuerySet:

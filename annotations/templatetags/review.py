@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from django import template
@@ -14,7 +15,7 @@ from django.utils.translation import pgettext
 from annotations.models import Suggestion
 from annotations.models.taxonomy import in_language
 from annotations.queries.cards import Card, Chip
-from annotations.queries.evidence import claims_on, pieces, quotes
+from annotations.queries.evidence import Piece, claims_on, pieces, quotes
 
 register = template.Library()
 
@@ -42,6 +43,12 @@ def evidence(card: Card, field: str) -> SafeString:
     """
     text = getattr(card.product, field)
     return format_html_join("", "{}", ((_piece(p),) for p in pieces(text, claims_on(card, field))))
+
+
+@register.simple_tag
+def marked(found: Iterable[Piece]) -> SafeString:
+    """A text in pieces with its evidence marked."""
+    return format_html_join("", "{}", ((_piece(p),) for p in found))
 
 
 def _piece(piece: Any) -> SafeString:

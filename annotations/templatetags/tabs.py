@@ -12,12 +12,13 @@ register = template.Library()
 
 PAGES = (
     ("review", _("Review")),
+    ("grid", _("Grid")),
     ("products", _("Catalogue")),
     ("taxonomy", _("Taxonomy")),
     ("training", _("Training")),
     ("exports", _("Exports")),
 )
-NEEDS_REVIEWER = {"review"}
+NEEDS_REVIEWER = {"review", "grid"}
 
 
 @register.simple_tag(takes_context=True)

@@ -32,6 +32,7 @@ from annotations.views.doors import MemberRequest, catalogue_page, wants_json
 from annotations.views.review_words import words
 
 AHEAD = 5  # products fetched ahead, and the most that one request may ask for
+RENEWED = 200  # leases that one request may keep: a grid, and the one after it
 FILTERS = ("queue", "facet", "category")
 QUEUE_WORDS = {
     "uncertain": lambda: _("Uncertain first"),
@@ -99,7 +100,7 @@ def _page(
         "left": left,
         "today": today,
         "started": _started(request) if card is None else None,
-        "config": _config(request, filters),
+        "config": config_of(request, filters),
     }
     return render(request, "review.html", context, status=status)
 
@@ -120,7 +121,9 @@ def _card_context(card: ShownCard | None, *, plain: bool = False) -> dict[str, A
     return {"card": card, "nonce": uuid.uuid4(), "shown_at": timezone.now().isoformat(), "plain": plain}
 
 
-def _config(request: MemberRequest, filters: dict[str, str]) -> dict[str, Any]:
+def config_of(request: MemberRequest, filters: dict[str, str]) -> dict[str, Any]:
+    """What the scripts of the review screen and of the grid need to know."""
+
     def url(name: str) -> str:
         return reverse(name, args=[request.catalogue.slug])
 
@@ -188,11 +191,11 @@ def save(request: MemberRequest) -> HttpResponse:
     Sent again it answers as it did the first time. 409 with the other's decisions when somebody was quicker.
     """
     item = item_of(request, request.POST.get("product", ""))
-    nonce = _nonce(request)
+    nonce = nonce_of(request)
     card = _sent_card(request, item.product, nonce)
     try:
         saved = save_card(
-            card=card, version=number(request.POST.get("version"), -1), by=_by(request),
+            card=card, version=number(request.POST.get("version"), -1), by=by_of(request),
             batch=uuid.uuid5(nonce, "batch"),
         )  # fmt: skip
     except Conflict as conflict:
@@ -238,13 +241,16 @@ def _sent_card(request: MemberRequest, product: Product, nonce: uuid.UUID) -> Ca
     return Card(product, tuple(choices), tuple(facets))
 
 
-def _by(request: MemberRequest) -> Circumstances:
-    how = request.POST.get("input", "")
+def by_of(request: MemberRequest, how: str = "") -> Circumstances:
+    how = how or request.POST.get("input", "")
     shown_at = parse_datetime(request.POST.get("shown_at", "")[:40])
     if shown_at is not None and timezone.is_naive(shown_at):
         shown_at = None
     return Circumstances(
-        request.user, request.role.value, how if how in (Input.KEY, Input.CLICK) else Input.CLICK, _past(shown_at)
+        request.user,
+        request.role.value,
+        how if how in (Input.KEY, Input.CLICK, Input.GRID) else Input.CLICK,
+        _past(shown_at),
     )
 
 
@@ -257,14 +263,14 @@ def _past(moment: datetime | None) -> datetime | None:
 @catalogue_page(Role.REVIEWER)
 def undo(request: MemberRequest) -> HttpResponse:
     """Take back what I saved last, and bring the product back on screen."""
-    undone = undo_verbs.undo(catalogue=request.catalogue, by=_by(request))
+    undone = undo_verbs.undo(catalogue=request.catalogue, by=by_of(request))
     return _reversed(request, undone, _("There is nothing to undo."), _("Undone: %(title)s"))
 
 
 @require_POST
 @catalogue_page(Role.REVIEWER)
 def redo(request: MemberRequest) -> HttpResponse:
-    undone = undo_verbs.redo(catalogue=request.catalogue, by=_by(request))
+    undone = undo_verbs.redo(catalogue=request.catalogue, by=by_of(request))
     return _reversed(request, undone, _("There is nothing to redo."), _("Saved again: %(title)s"))
 
 
@@ -273,15 +279,23 @@ def _reversed(request: MemberRequest, undone: undo_verbs.Undone | None, none: st
         if wants_json(request):
             return JsonResponse({"message": none, "products": []})
         messages.info(request, none)
-        return back_to_queue(request)
+        return _to_grid(request) or back_to_queue(request)
     product = undone.products[0]
     message = done % {"title": product.title or product.external_id}
     if more := len(undone.products) - 1:
         message += ngettext(" and one more", " and %(n)d more", more) % {"n": more}
     if not wants_json(request):
         messages.success(request, message)
-        return back_to_queue(request, product=product.pk)
+        return _to_grid(request) or back_to_queue(request, product=product.pk)
     return JsonResponse({"message": message, "products": [p.pk for p in undone.products]})
+
+
+def _to_grid(request: MemberRequest) -> HttpResponseRedirect | None:
+    """Back to the grid, for those who came from it without script."""
+    named = {name: request.POST.get(f"grid_{name}", "")[:100] for name in ("facet", "tag")}
+    if not named["facet"]:
+        return None
+    return HttpResponseRedirect(f"{reverse('grid', args=[request.catalogue.slug])}?{urlencode(named)}")
 
 
 # -- passing over ------------------------------------------------------------------------------------------------
@@ -315,7 +329,7 @@ def flag(request: MemberRequest) -> HttpResponse:
 @catalogue_page(Role.REVIEWER)
 def renew(request: MemberRequest) -> HttpResponse:
     """Keep the products on screen and ahead for another while; answers with those that are still mine."""
-    ids = _ids(request, "product")[: 4 * AHEAD]
+    ids = _ids(request, "product")[:RENEWED]
     queue_verbs.renew(user=request.user, product_ids=ids, minutes=request.catalogue.lease_minutes)
     mine = QueueItem.objects.filter(
         catalogue=request.catalogue, product__in=ids, lease_owner=request.user, lease_until__gt=timezone.now()
@@ -358,7 +372,7 @@ def number(text: str | None, default: int) -> int:
     return int(text) if text and text.isdecimal() and len(text) < 19 else default
 
 
-def _nonce(request: HttpRequest) -> uuid.UUID:
+def nonce_of(request: HttpRequest) -> uuid.UUID:
     try:
         return uuid.UUID(request.POST.get("card", ""))
     except ValueError:

@@ -51,3 +51,20 @@ def words() -> dict[str, str]:
         "dropSure": _("Drop what you decided on “{title}”? It was never saved."),
         "show": _("Show"),
     }
+
+
+def grid_words() -> dict[str, str]:
+    """What the grid says besides."""
+    return {
+        "gridSave": _("Accept {n}, reject {m}"),
+        "gridSeen": _("{n} of {all} seen"),
+        "gridKeys": _("{n} keys a decision"),
+        "gridTile": _("{title}: {state}"),
+        "gridOut": _("left out"),
+        "gridSaved": _("{message}. Undo ({key})"),
+        "gridHeld": _("Held back"),
+        "gridNothingSeen": _("Nothing has been on screen yet."),
+        "gridEmpty": _("Nothing more is suggested here."),
+        "gridElsewhere": _("{message} It is not in this grid."),
+        "instead": _("instead: {tag}"),
+    }

@@ -129,6 +129,9 @@ ROUTES: dict[str, Open | Page | Api] = {
     "review_redo": Page({"POST": "reviewer"}),
     "review_renew": Page({"POST": "reviewer"}),
     "review_request": Page({"POST": "reviewer"}, body={"product": "@product", "facet": "@facet", "text": "mauve"}),
+    "grid": Page({"GET": "reviewer"}),
+    "grid_tiles": Page({"GET": "reviewer"}, ask="?facet=colour&tag=black"),
+    "grid_save": Page({"POST": "reviewer"}, body={"facet": "colour", "tile": "@product"}),
     # the API
     "api:schema": Open("GET HEAD"),
     "api:docs": Open("GET HEAD"),
