@@ -45,15 +45,8 @@ def save_grid(
     facet that takes one does so too. What would break a rule of the taxonomy, and what changed since it was shown,
     stays out and is named. Sent again with the same ``nonce`` the stored answer comes back.
     """
-    batch = uuid.uuid5(nonce, "batch")
-    proposed = {
-        m.product.pk: [m.instead.pk] if m.instead else [t.pk for t in m.tags]
-        for m in marks if m.say == ACCEPT or m.instead
-    }  # fmt: skip
-    held = _against_rules(catalogue, proposed, batch)
-    out = {h.product for h in held}
-    sent = [Sent(_card(mark, facet, whole, nonce), mark.version) for mark in marks if mark.product.pk not in out]
-    together = save_together(catalogue=catalogue, sent=sent, by=by, batch=batch, held=held)
+    sent = [Sent(_card(mark, facet, whole, nonce), mark.version) for mark in marks]
+    together = save_together(catalogue=catalogue, sent=sent, by=by, batch=uuid.uuid5(nonce, "batch"))
     accepted = {m.product.pk for m in marks if m.say == ACCEPT and not m.instead} & together.products
     return GridSaved(len(accepted), len(together.products) - len(accepted), together.held, together)
 
@@ -70,9 +63,5 @@ def _card(mark: Mark, facet: Facet, whole: bool, nonce: uuid.UUID) -> Card:
     else:
         choices = [choice(tag, Verdict.REJECT, mark.reason) for tag in mark.tags]
     answered = any(c.verdict in APPROVES for c in choices)
-    complete = answered and (whole or facet.kind == Facet.Kind.SINGLE)
+    complete = answered and (whole or facet.one_value)
     return Card(mark.product, tuple(choices), (facet,) if complete else ())
-
-
-def _against_rules(catalogue: Catalogue, proposed: dict[int, list[int]], batch: uuid.UUID) -> list[Held]:
-    return []

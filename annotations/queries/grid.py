@@ -123,7 +123,7 @@ def tiles(items: Sequence[QueueItem], facet: Facet, tag: Tag | None) -> list[Til
     found = []
     for item in items:
         theirs = claims.get(item.product_id, [])
-        if facet.kind == Facet.Kind.SINGLE and len(theirs) > 1:
+        if facet.one_value and len(theirs) > 1:
             theirs = [max(theirs, key=lambda c: c.score)]
         tags = (tag,) if tag else tuple(claim.tag for claim in theirs)
         if tags:
