@@ -12,14 +12,16 @@ import json
 import os
 import shutil
 import tempfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 CARD = "bundle.json"
 FORMAT = 1
 ALLOWED_SUFFIXES = {".json", ".safetensors", ".onnx", ".txt", ".md", ".data"}
+MAX_FILES = 500
 MAX_SAFETENSORS_HEADER = 16 * 2**20  # bytes; real headers are a few kilobytes
 
 
@@ -119,3 +121,56 @@ def _check_file(path: Path, name: str, entry: dict[str, Any], verify: bool) -> N
             raise BundleError(f"{name}: a weights header of {header} bytes is not believable")
     if file.suffix == ".json" and file.stat().st_size < 2**20 and '"auto_map"' in file.read_text(encoding="utf-8"):
         raise BundleError(f"{name}: names code to run on load (auto_map); such models are refused")
+
+
+def pack_bundle(path: Path, stream: IO[bytes]) -> None:
+    """Write the bundle as a zip, not compressed: weights do not shrink. :func:`unpack_bundle` reads it."""
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
+        for file in sorted(p for p in path.rglob("*") if p.is_file()):
+            archive.write(file, file.relative_to(path).as_posix())
+
+
+def unpack_bundle(archive: Path, target: Path, *, max_bytes: int) -> Bundle:
+    """Unpack a stranger's zip into ``target``, which must not exist, and verify it like any bundle.
+
+    What is inflated is counted while it is written. The bundle may lie in one folder of the zip. Raises BundleError,
+    naming the file, for anything that is no bundle; ``target`` is then gone again.
+    """
+    target.mkdir(parents=True)
+    try:
+        with zipfile.ZipFile(archive) as zipped:
+            members = [m for m in zipped.infolist() if not m.is_dir()]
+            if len(members) > MAX_FILES:
+                raise BundleError(f"{len(members)} files in the zip; a bundle has at most {MAX_FILES}")
+            cards = sorted((m.filename for m in members if Path(m.filename).name == CARD), key=len)
+            if not cards:
+                raise BundleError(f"{CARD}: not in the zip")
+            above = cards[0][: -len(CARD)]
+            left = max_bytes
+            for member in members:
+                left -= _unpack_member(zipped, member, above, target, left)
+        return read_bundle(target)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise BundleError(f"not a zip that can be read ({error})") from error
+    except BaseException:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+
+
+def _unpack_member(zipped: zipfile.ZipFile, member: zipfile.ZipInfo, above: str, target: Path, most: int) -> int:
+    name = member.filename.removeprefix(above)
+    parts = Path(name).parts
+    if not member.filename.startswith(above) or not parts or ".." in parts or Path(name).is_absolute():
+        raise BundleError(f"{member.filename}: lies outside the bundle")
+    if Path(name).suffix not in ALLOWED_SUFFIXES:
+        raise BundleError(f"{name}: files of this kind are not read (allowed: {', '.join(sorted(ALLOWED_SUFFIXES))})")
+    written = 0
+    (target / name).parent.mkdir(parents=True, exist_ok=True)
+    with zipped.open(member) as source, (target / name).open("xb") as out:
+        while block := source.read(2**20):
+            written += len(block)
+            if written > most:
+                raise BundleError(f"{name}: the bundle is larger than this installation takes")
+            out.write(block)
+    return written

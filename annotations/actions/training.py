@@ -20,6 +20,7 @@ from annotations.queries.gate import Gate, objections_to
 
 KIND = "train"
 REASON_LENGTH = 1000
+TOLD = ("base", "seed", "data", "libraries", "licence", "validation")
 SLOT = "train:0"  # one training at a time on this installation's accelerator
 State = ModelVersion.State
 
@@ -37,7 +38,7 @@ def request_training(*, catalogue: Catalogue, user: User | None, plan: dict[str,
         )
         run = TrainingRun.objects.select_related("job").filter(job=job).first()
         if run is None:
-            run = _new_run(catalogue=catalogue, job=job, user=user, plan=plan)
+            run = new_run(catalogue=catalogue, job=job, user=user, plan=plan)
         elif run.plan != plan:
             run.plan = plan
             run.save(update_fields=["plan"])
@@ -53,7 +54,8 @@ def check_plan(plan: dict[str, Any]) -> None:
     bridge.checked_plan(plan)
 
 
-def _new_run(*, catalogue: Catalogue, job: Job, user: User | None, plan: dict[str, Any]) -> TrainingRun:
+def new_run(*, catalogue: Catalogue, job: Job, user: User | None, plan: dict[str, Any]) -> TrainingRun:
+    """The catalogue's next run, numbered in a row; two at once find different numbers."""
     for attempt in range(learning.TRIES):
         last = TrainingRun.objects.filter(catalogue=catalogue).aggregate(last=Max("number"))["last"] or 0
         try:
@@ -95,8 +97,20 @@ def store_curve(*, claim: Claim, run: TrainingRun, curve: list[dict[str, Any]]) 
         TrainingRun.objects.filter(pk=run.pk).update(curve=curve)
 
 
-def adopt(*, claim: Claim, run: TrainingRun, path: str, sha256: str, report: dict[str, Any]) -> ModelVersion:
-    """Make a finished run's bundle a candidate: once per run, and never by a worker that lost the job."""
+def adopt(
+    *,
+    claim: Claim,
+    run: TrainingRun,
+    path: str,
+    sha256: str,
+    report: dict[str, Any],
+    bundle_card: dict[str, Any] | None = None,
+) -> ModelVersion:
+    """Make a finished run's bundle a candidate: once per run, and never by a worker that lost the job.
+
+    bundle_card: what the bundle says of itself; the part that tells where the model comes from goes on its card
+    """
+    told = {key: value for key, value in (bundle_card or {}).items() if key in TOLD}
     with transaction.atomic():
         claim.fence()
         run.refresh_from_db(fields=["model_version"])
@@ -104,7 +118,7 @@ def adopt(*, claim: Claim, run: TrainingRun, path: str, sha256: str, report: dic
             return run.model_version
         model = learning.new_version(
             catalogue=run.catalogue, tier=ModelVersion.Tier.FULL, state=State.CANDIDATE, path=path, sha256=sha256,
-            metrics=report.get("metrics", {}), card={"run": run.number, "plan": run.plan}, decided_seq=run.decided_seq,
+            metrics=report.get("metrics", {}), card={"run": run.number, "plan": run.plan, **told}, decided_seq=run.decided_seq,
         )  # fmt: skip
         TrainingRun.objects.filter(pk=run.pk).update(model_version=model, report=report)
         note_end(run=run, outcome="done", model=model.name)

@@ -45,24 +45,19 @@ def receive(*, catalogue: Catalogue, user: User, kind: str, table: Sent, picture
     if kind not in ("products", "tags"):
         raise Refused(_("a file holds products or tags"), "kind")
     for file in filter(None, (table, pictures)):
-        if (file.size or 0) > settings.UPLOAD_MAX_BYTES:
-            raise Refused(
-                _("“%(name)s” is larger than %(limit)s bytes, the most this installation takes.")
-                % {"name": file.name, "limit": settings.UPLOAD_MAX_BYTES},
-                "too_large",
-            )
+        within_limit(file)
     folder = f"{catalogue.pk}/{uuid.uuid4().hex}"
     target = Path(settings.UPLOADS_ROOT) / folder
     target.mkdir(parents=True)
     try:
-        sha256 = _write(table, target / TABLE)
+        sha256 = keep(table, target / TABLE)
         if pictures is not None:
-            _write(pictures, target / PICTURES)
+            keep(pictures, target / PICTURES)
         return ImportBatch.objects.create(
             catalogue=catalogue,
             user=user,
             kind=kind,
-            file_name=_plain_name(table),
+            file_name=plain_name(table),
             stored_file=f"{folder}/{TABLE}",
             pictures_file=f"{folder}/{PICTURES}" if pictures is not None else "",
             sha256=sha256,
@@ -73,7 +68,18 @@ def receive(*, catalogue: Catalogue, user: User, kind: str, table: Sent, picture
         raise
 
 
-def _write(sent: Sent, path: Path) -> str:
+def within_limit(file: Sent) -> None:
+    """Raises Refused for a file that is larger than this installation takes."""
+    if (file.size or 0) > settings.UPLOAD_MAX_BYTES:
+        raise Refused(
+            _("“%(name)s” is larger than %(limit)s bytes, the most this installation takes.")
+            % {"name": file.name, "limit": settings.UPLOAD_MAX_BYTES},
+            "too_large",
+        )
+
+
+def keep(sent: Sent, path: Path) -> str:
+    """Write what was sent to ``path``, which must not exist; returns its sha256."""
     digest = hashlib.sha256()
     with path.open("xb") as stream:
         for chunk in sent.chunks():
@@ -82,7 +88,8 @@ def _write(sent: Sent, path: Path) -> str:
     return digest.hexdigest()
 
 
-def _plain_name(sent: Sent) -> str:
+def plain_name(sent: Sent) -> str:
+    """What a person called the file, without folders and unprintable characters."""
     name = (sent.name or "file").replace("\\", "/").rpartition("/")[2]
     return "".join(c for c in name if c.isprintable())[-255:] or "file"
 

@@ -4,7 +4,7 @@ Nothing here writes to the database, and nothing here imports torch, directly or
 """
 
 from annotations.bridge.encoders import sentence_encoder_ready
-from annotations.bridge.full import checked_plan, comparison, plan_presets, write_job_directory
+from annotations.bridge.full import checked_plan, comparison, pack, plan_presets, take_apart, write_job_directory
 from annotations.bridge.instant import Fitted, Ranked, fit_instant, prune, rank
 from annotations.bridge.suggesting import predictor, serving, suggest
 
@@ -14,6 +14,7 @@ __all__ = [
     "checked_plan",
     "comparison",
     "fit_instant",
+    "pack",
     "plan_presets",
     "predictor",
     "prune",
@@ -21,5 +22,6 @@ __all__ = [
     "sentence_encoder_ready",
     "serving",
     "suggest",
+    "take_apart",
     "write_job_directory",
 ]

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+import numpy as np
+from django.utils.translation import gettext as _
 
 from annotations.actions.errors import Refused
 from annotations.bridge.encoders import lexical_encoder, sentence_encoders
 from annotations.bridge.rows import Examples, embedding_cache, models_root, schema_of
 from annotations.models import Catalogue
 from annotations.queries import examples as questions
-from ml.encoders.base import Encoder
+from ml.bundle import BundleError, pack_bundle, unpack_bundle
+from ml.encoders.base import Encoder, EncoderError
 from ml.evaluation.latency import one_at_a_time
 from ml.evaluation.succession import compare_successor
-from ml.examples import data_hash, read_jsonl, write_jsonl
+from ml.examples import Example, data_hash, read_jsonl, write_jsonl
 from ml.schema import Schema
 from ml.serving.full import FullModel
 from ml.training.plan import PRESETS, Plan, PlanError
@@ -58,6 +63,28 @@ def write_job_directory(catalogue: Catalogue, directory: Path, plan: Mapping[str
         "decision_count": facts,
         "product_count": len(decided),
     }
+
+
+def take_apart(archive: Path, target: Path, *, max_bytes: int) -> dict[str, Any]:
+    """Unpack a model from elsewhere into ``target`` and try it. Returns its card, ``hash`` included.
+
+    Raises Refused, saying which file and why, for what is no whole full bundle, names code, or reads as something else.
+    """
+    try:
+        bundle = unpack_bundle(archive, target, max_bytes=max_bytes)
+        model = FullModel.load(target, verify=False)
+        tried = model.encoder.embed([Example("try", {"title": "try"})])
+    except (BundleError, EncoderError) as error:
+        shutil.rmtree(target, ignore_errors=True)
+        raise Refused(str(error), "bundle") from error
+    if tried.shape != (1, model.encoder.dim) or not np.isfinite(tried).all():
+        shutil.rmtree(target, ignore_errors=True)
+        raise Refused(_("Its encoder does not answer as its card says."), "bundle")
+    return {**bundle.card, "hash": bundle.hash}
+
+
+def pack(bundle: Path, stream: IO[bytes]) -> None:
+    pack_bundle(bundle, stream)
 
 
 def comparison(catalogue: Catalogue, directory: Path, bundle: Path) -> dict[str, Any] | None:

@@ -39,6 +39,7 @@ class Event(models.TextChoices):
     TRAINING_ENDED = "training_ended", _("training ended")
     MODEL_PROMOTED = "model_promoted", _("model promoted")
     MODEL_ROLLED_BACK = "model_rolled_back", _("model rolled back")
+    MODEL_NOTED = "model_noted", _("note on a model")
     MODEL_DISCARDED = "model_discarded", _("model discarded")
     PRODUCT_FLAGGED = "product_flagged", _("product flagged")
     TAG_REQUESTED = "tag_requested", _("tag requested")

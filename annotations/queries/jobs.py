@@ -20,6 +20,7 @@ LABELS = {
     "refit": _("Learning from the decisions"),
     "score": _("Suggesting tags"),
     "train": _("Training"),
+    "adopt": _("Taking in a model"),
     "import": _("Import"),
     "export": _("Export"),
 }

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from annotations.models import Catalogue, ModelVersion, TrainingRun
@@ -63,3 +67,45 @@ def in_use(catalogue: Catalogue) -> dict[str, ModelVersion | None]:
     """``serving``: the instant head that suggests; ``encoder``: the full model under it, none for the packaged ones."""
     fresh = Catalogue.objects.select_related("serving", "encoder").get(pk=catalogue.pk)
     return {"serving": fresh.serving, "encoder": fresh.encoder}
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """Where a model comes from and what it is made of. ``size`` in bytes; 0 when its files are gone."""
+
+    data_hash: str
+    decisions: int
+    products: int
+    base: str
+    licence: str
+    seed: int | None
+    libraries: dict[str, str]
+    plan: dict[str, Any]
+    size: int
+    heads: int
+
+
+def model_card(model: ModelVersion) -> ModelCard:
+    """From the row, its run, and the sizes that its bundle states. Two queries."""
+    run = TrainingRun.objects.filter(model_version=model).first()
+    told = model.card
+    return ModelCard(
+        data_hash=str((run.data_hash if run else "") or told.get("data", "")),
+        decisions=run.decision_count if run else 0,
+        products=run.product_count if run else 0,
+        base=str(told.get("base", "")),
+        licence=str(told.get("licence", "")),
+        seed=told.get("seed"),
+        libraries=dict(told.get("libraries") or {}),
+        plan=dict(told.get("plan") or {}),
+        size=_bundle_bytes(Path(settings.MODELS_ROOT) / model.path) if model.path else 0,
+        heads=model.heads.count(),  # type: ignore[attr-defined]
+    )
+
+
+def _bundle_bytes(folder: Path) -> int:
+    try:
+        files = json.loads((folder / "bundle.json").read_text(encoding="utf-8"))["files"]
+        return sum(int(file["bytes"]) for file in files.values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return 0

@@ -218,17 +218,21 @@ def _adopt(claim: Claim, run: TrainingRun, directory: Path) -> dict[str, Any]:
     report = _finite(json.loads((directory / str(done.get("report", "report.json"))).read_text(encoding="utf-8")))
     name = f"full/{run.catalogue_id}-{run.number}-{str(run.job_id)[:8]}"
     bundle = Path(settings.MODELS_ROOT) / name
-    _move(directory / str(done.get("bundle", "bundle")), bundle)
+    move(directory / str(done.get("bundle", "bundle")), bundle)
     claim.progress(step=_("Comparing it with the model in use"))
     report["comparison"] = compare(
         Catalogue.objects.select_related("encoder").get(pk=run.catalogue_id), directory, bundle
     )
-    model = training.adopt(claim=claim, run=run, path=name, sha256=str(done.get("hash", "")), report=report)
+    card = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
+    model = training.adopt(
+        claim=claim, run=run, path=name, sha256=str(done.get("hash", "")), report=report, bundle_card=card
+    )  # fmt: skip
     shutil.rmtree(directory / "work", ignore_errors=True)  # checkpoints are large
     return {"run": run.number, "model": model.name, "metrics": model.metrics}
 
 
-def _move(source: Path, target: Path) -> None:
+def move(source: Path, target: Path) -> None:
+    """Put a finished bundle in its place, across file systems too. Where it lies already nothing is done."""
     if target.is_dir():
         return
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ ever run. The tokenizer is the Rust one of ``tokenizers``, so that serving witho
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -186,6 +187,16 @@ def load_text_encoder(path: Path, *, max_length: int = 128, dropout: float = 0.1
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise EncoderError(f"{path}: transformers could not load it ({error})") from error
     return TextEncoder(backbone, tokenizer, max_length=max_length, pad=pad, mask=mask)
+
+
+def licence_of(folder: Path | None) -> str:
+    """What the checkpoint's model card (``README.md``) names as its ``license``; empty where it names none."""
+    try:
+        head = (folder / "README.md").read_text(encoding="utf-8", errors="replace")[:20_000] if folder else ""
+    except OSError:
+        return ""
+    found = re.search(r"^license:\s*[\"']?([\w.+-]{2,60})", head, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def _checked_config(path: Path) -> PretrainedConfig:

@@ -25,7 +25,7 @@ from safetensors.numpy import save_file
 from ml.bundle import read_bundle, write_bundle
 from ml.encoders.catalogue import new_encoder, train_tokenizer
 from ml.encoders.export import export_text_encoder
-from ml.encoders.hf import TextEncoder, load_text_encoder
+from ml.encoders.hf import TextEncoder, licence_of, load_text_encoder
 from ml.encoders.packaged import check_packaged, packaged_folder
 from ml.examples import data_hash, family_hash
 from ml.serving.decoding import calibrate
@@ -137,16 +137,22 @@ class Job:
         parts = self.parts
         return [render(e).text for e in (*parts.train, *parts.validation, *parts.undecided)]
 
+    def _base_folder(self) -> Path | None:
+        """The checkpoint that the run starts from; None where it makes its own."""
+        if self.plan.base == CATALOGUE:
+            return None
+        if self.plan.base == PACKAGED:
+            return packaged_folder()
+        path = Path(self.plan.base).expanduser()
+        return path if path.is_absolute() else self.folder / path
+
     def _encoder(self) -> TextEncoder:
         plan = self.plan
         sizes = {"max_length": plan.max_length, "dropout": plan.dropout}
-        if plan.base == PACKAGED:
-            folder = packaged_folder()
-            check_packaged(folder)
+        if (folder := self._base_folder()) is not None:
+            if plan.base == PACKAGED:
+                check_packaged(folder)
             return load_text_encoder(folder, **sizes)  # type: ignore[arg-type]
-        if plan.base != CATALOGUE:
-            path = Path(plan.base).expanduser()
-            return load_text_encoder(path if path.is_absolute() else self.folder / path, **sizes)  # type: ignore[arg-type]
         kept = self.work / "tokenizer.json"
         if not kept.is_file():  # made once: a second making might break ties another way
             self.watch.log("making a tokenizer from the catalogue")
@@ -205,6 +211,7 @@ class Job:
 
         card = {
             "base": plan.base,
+            "licence": licence_of(self._base_folder()),
             "seed": plan.seed,
             **self.identity,
             "validation": {"primary": progress.best, "epoch": progress.best_epoch + 1},

@@ -111,6 +111,9 @@ ROUTES: dict[str, Open | Page | Api] = {
     "training": Page({"GET": "viewer"}),
     "training_start": Page({"POST": "admin"}),
     "training_gate": Page({"POST": "admin"}),
+    "model": Page({"GET": "viewer", "POST": "lead"}, ("shop", 1)),
+    "model_download": Page({"GET": "admin"}, ("shop", 1)),
+    "model_upload": Page({"POST": "admin"}),
     "training_run": Page({"GET": "viewer"}, ("shop", 1)),
     "training_live": Page({"GET": "viewer"}, ("shop", 1)),
     "training_cancel": Page({"POST": "admin"}, ("shop", 1)),
@@ -216,7 +219,7 @@ class House:
 @pytest.fixture
 def house(db, settings, tmp_path):
     """Few tests with a loop each rather than one per route, since the house takes longer to build than to walk."""
-    settings.EXPORTS_ROOT, settings.MEDIA_ROOT = tmp_path / "exports", tmp_path
+    settings.EXPORTS_ROOT, settings.MEDIA_ROOT, settings.MODELS_ROOT = tmp_path / "exports", tmp_path, tmp_path
     return build_house(tmp_path)
 
 
@@ -232,7 +235,9 @@ def build_house(folder: Path) -> House:
     write_export(batch=batch, progress=lambda done, total: None)
     request_training(catalogue=world.catalogue, user=None)
     Job.objects.create(pk=JOB, kind="export", queue="io", catalogue=world.catalogue)
-    ModelVersion.objects.create(catalogue=world.catalogue, number=1, tier="full", path="none")
+    (folder / "model").mkdir(exist_ok=True)
+    (folder / "model" / "bundle.json").write_text("{}")
+    ModelVersion.objects.create(catalogue=world.catalogue, number=1, tier="full", path="model")
     clients, secrets, tokens = {"anonymous": Client()}, {"anonymous": "", "wrong": "ts_wrong"}, {}
     for who in ("stranger", *ROLES):
         clients[who] = Client()
