@@ -8,6 +8,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from annotations.views import (
     accounts,
+    bulk,
     catalogues,
     exports,
     grid,
@@ -43,6 +44,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # products
     path("c/<slug:slug>/products/", products.products, name="products"),
     path("c/<slug:slug>/products/<int:pk>/", products.product, name="product"),
+    path("c/<slug:slug>/products/bulk/", bulk.ask, name="bulk"),
+    path("c/<slug:slug>/products/bulk/runs/", bulk.runs, name="bulk_runs"),
+    path("c/<slug:slug>/products/bulk/runs/<int:pk>/", bulk.one, name="bulk_run"),
+    path("c/<slug:slug>/products/bulk/runs/<int:pk>/undo/", bulk.undo, name="bulk_undo"),
+    path("c/<slug:slug>/products/filters/", products.keep_filter, name="filter_keep"),
+    path("c/<slug:slug>/products/filters/<int:pk>/drop/", products.drop_filter, name="filter_drop"),
     # imports
     path("c/<slug:slug>/imports/", imports.imports, name="imports"),
     path("c/<slug:slug>/imports/receive/", imports.receive, name="import_receive"),

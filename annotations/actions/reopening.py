@@ -111,7 +111,8 @@ def reopen(*, catalogue: Catalogue, changed: Sequence[tuple[Product, Product]]) 
 def _ask_again(catalogue: Catalogue, found: Mapping[int, list[dict[str, str]]], facets: set[tuple[int, int]]) -> None:
     # the version is raised so that a card that shows the old text is not saved over it
     QueueItem.objects.filter(product__in=found).update(version=F("version") + 1)
-    items = {item.product_id: item for item in QueueItem.objects.filter(product__in=found)}
+    rows_of_items = QueueItem.objects.filter(product__in=found).select_related("product")
+    items = {item.product_id: item for item in rows_of_items}
     for item in items.values():
         item.why = {**item.why, "reopened": found[item.product_id]}
     QueueItem.objects.bulk_update(items.values(), ["why"])

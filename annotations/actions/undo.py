@@ -10,8 +10,8 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from annotations.actions.decide import Circumstances, store
-from annotations.models import Catalogue, Decision, Product, QueueItem, User, Verdict
+from annotations.actions.decide import Circumstances, Saved, store
+from annotations.models import BulkRun, Catalogue, Decision, Product, QueueItem, User, Verdict
 from annotations.queries.standing import facts_of
 
 DEPTH = 50  # batches that can be taken back, one after the other
@@ -47,34 +47,40 @@ def _reverse(catalogue: Catalogue, by: Circumstances, *, redo: bool) -> Undone |
             # what something else took back since (a changed row reopens a facet) is not taken back twice
             catalogue.decisions.filter(batch=target.id, undone_by=None).select_related("product").order_by("seq")  # type: ignore[attr-defined]
         )
+        saved = take_back(catalogue, decisions, by, uuid.uuid4())
         products = {d.product_id: d.product for d in decisions}
-        QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
-        items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products).select_related("product")}
-        before = facts_of(list(products))
-        batch, now = uuid.uuid4(), timezone.now()
-        rows = [
-            Decision(
-                id=uuid.uuid5(batch, f"undo:{d.id}"),
-                catalogue=catalogue,
-                product_id=d.product_id,
-                facet_id=d.facet_id,
-                tag_id=d.tag_id,
-                verdict=Verdict.UNDO,
-                undoes=d,
-                reviewer=by.reviewer,
-                role=by.role,
-                input=by.input,
-                blind=d.blind,
-                shown_at=by.shown_at,
-                decided_at=now,
-                batch=batch,
-                taxonomy_revision=catalogue.taxonomy_revision,
-                product_version=items[d.product_id].version,
-            )
-            for d in decisions
-        ]
-        saved = store(catalogue, rows, before, items)
-        return Undone(saved.seq, target.id, tuple(products.values()), len(rows))
+        return Undone(saved.seq, target.id, tuple(products.values()), len(decisions))
+
+
+def take_back(catalogue: Catalogue, decisions: Sequence[Decision], by: Circumstances, batch: uuid.UUID) -> Saved:
+    """Inside a transaction: an undo for each of these decisions, none of which was undone before, as one batch."""
+    products = {d.product_id for d in decisions}
+    QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
+    items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products).select_related("product")}
+    before = facts_of(list(products))
+    now = timezone.now()
+    rows = [
+        Decision(
+            id=uuid.uuid5(batch, f"undo:{d.id}"),
+            catalogue=catalogue,
+            product_id=d.product_id,
+            facet_id=d.facet_id,
+            tag_id=d.tag_id,
+            verdict=Verdict.UNDO,
+            undoes=d,
+            reviewer=by.reviewer,
+            role=by.role,
+            input=by.input,
+            blind=d.blind,
+            shown_at=by.shown_at,
+            decided_at=now,
+            batch=batch,
+            taxonomy_revision=catalogue.taxonomy_revision,
+            product_version=items[d.product_id].version,
+        )
+        for d in decisions
+    ]
+    return store(catalogue, rows, before, items)
 
 
 @dataclass(slots=True)
@@ -92,7 +98,7 @@ def _history(catalogue: Catalogue, reviewer: User) -> list[_Batch]:
     One decision speaks for its batch: what was saved together is undone together.
     """
     newest: dict[uuid.UUID, uuid.UUID] = {}
-    mine = catalogue.decisions.filter(reviewer=reviewer)  # type: ignore[attr-defined]
+    mine = catalogue.decisions.filter(reviewer=reviewer).exclude(batch__in=_of_bulk_runs(catalogue))  # type: ignore[attr-defined]
     for batch, decision in mine.order_by("-seq").values_list("batch", "id").iterator(chunk_size=500):
         if batch not in newest and len(newest) == 3 * DEPTH:
             break
@@ -100,6 +106,19 @@ def _history(catalogue: Catalogue, reviewer: User) -> list[_Batch]:
     speakers = {d.id: d for d in mine.filter(id__in=newest.values()).select_related("undoes")}
     undone_by = _undone_by(list(speakers))
     return [_Batch(batch, _depth(speakers[d]), _counts(d, undone_by)) for batch, d in newest.items()]
+
+
+def _of_bulk_runs(catalogue: Catalogue) -> list[uuid.UUID]:
+    """A bulk action has an undo of its own, on its page: one key must not take back 20,000 products, nor bring them
+    back. Both batches of the latest runs."""
+    runs = BulkRun.objects.filter(catalogue=catalogue, kind__in=BulkRun.DECIDES).order_by("-id")
+    made = list(runs.values_list("decisions", flat=True)[: 3 * DEPTH])
+    return [*made, *(undo_batch(decisions) for decisions in made)]
+
+
+def undo_batch(decisions: uuid.UUID) -> uuid.UUID:
+    """The batch that takes back a bulk action's decisions."""
+    return uuid.uuid5(decisions, "undo")
 
 
 def _undone_by(ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, uuid.UUID]:

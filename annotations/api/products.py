@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from django.http import Http404
@@ -17,18 +17,25 @@ from annotations.actions.imports import PUSHED_AT_ONCE, upsert_products
 from annotations.api.auth import IMPORT, LOOK
 from annotations.api.base import CatalogueDoor, PageQuery, Strict, page, page_of
 from annotations.api.schema import PROBLEMS, problems
-from annotations.models import Product, QueueItem
+from annotations.models import Product
+from annotations.queries import products as questions
 from annotations.queries.cards import card_of
-from annotations.queries.products import product_of, products_of
+from annotations.queries.products import ARCHIVED, STATUSES, Filters, NoSuchName, matching, product_of
 
 EDITABLE = ("title", "description", "category", "language", "family", "attributes")
 
 
 class ProductsQuery(PageQuery):
-    status = serializers.ChoiceField(choices=QueueItem.Status.values, default="")
+    search = serializers.CharField(default="", max_length=500, help_text="part of a title or of an id, case ignored")
+    status = serializers.ChoiceField(choices=[name for name, _label in STATUSES], default="")
     category = serializers.CharField(default="", max_length=500, help_text="a path: products in or below it")
+    missing = serializers.CharField(default="", max_length=100, help_text="a facet of which nothing is approved")
+    tag = serializers.CharField(default="", max_length=201, help_text="``facet:tag``: it is approved")
+    supplier = serializers.CharField(default="", max_length=200, help_text="the brand or vendor, exactly")
+    language = serializers.CharField(default="", max_length=16, help_text="``zh`` finds ``zh-hans`` too")
+    problem = serializers.ChoiceField(choices=[name for name, _label in questions.PROBLEMS], default="")
     family = serializers.CharField(default="", max_length=200)
-    archived = serializers.BooleanField(default=False)
+    archived = serializers.BooleanField(default=False, help_text="the archived ones, as ``status=archived``")
 
 
 class ProductSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
@@ -112,8 +119,13 @@ class Products(CatalogueDoor):
         summary="Products, by id",
     )  # fmt: skip
     def get(self, request: Request, slug: str) -> Response:
-        narrowed = {name: self.query[name] for name in ("status", "category", "family", "archived")}
-        found = products_of(self.catalogue, **narrowed)
+        filters = Filters.of(self.query)
+        if self.query["archived"]:
+            filters = replace(filters, status=ARCHIVED)
+        try:
+            found = matching(self.catalogue, filters)
+        except NoSuchName as error:
+            raise serializers.ValidationError({error.name: [str(error)]}) from None
         return Response(page(found, self.query, lambda row: ProductSerializer(row).data, key="external_id"))
 
 

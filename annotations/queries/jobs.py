@@ -23,6 +23,10 @@ LABELS = {
     "adopt": _("Taking in a model"),
     "import": _("Import"),
     "export": _("Export"),
+    "bulk": _("Bulk action"),
+    "bulk_undo": _("Taking a bulk action back"),
+    "families": _("Looking for families and shared texts"),
+    "shared_texts": _("Taking shared texts out"),
 }
 
 

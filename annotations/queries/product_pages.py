@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet
+from django.db.models import F
 
 from annotations.models import (
     Catalogue,
@@ -21,26 +21,11 @@ from annotations.models import (
     Tag,
 )
 from annotations.queries.cards import HUES
-from annotations.queries.products import products_of
+from annotations.queries.products import COUNTED, Filters, counted, live_count, matching
 from annotations.queries.standing import effective, facts_of
 
 PAGE = 50
-CATEGORIES_OFFERED = 300
 HISTORY = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """``search``: part of a title or of an external id; ``category``: a path or its beginning; ``missing``: slug of a
-    facet of which nothing stands; ``status``: a queue status, or ``archived``."""
-
-    search: str = ""
-    status: str = ""
-    category: str = ""
-    missing: str = ""
-
-    def as_dict(self) -> dict[str, str]:
-        return {n: v for n in ("search", "status", "category", "missing") if (v := getattr(self, n))}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +43,23 @@ class Listed:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """``before`` and ``after`` are keys to page by, None at the ends; ``total`` counts all that match."""
+    """``before`` and ``after`` are keys to page by, None at the ends; ``total`` counts what matches, up to one more
+    than ``COUNTED``: then it is ``many``."""
 
     rows: tuple[Listed, ...]
     total: int
+    many: bool
     before: int | None
     after: int | None
 
 
 def page_of(catalogue: Catalogue, filters: Filters, *, after: int | None = None, before: int | None = None) -> Page:
-    """Up to ``PAGE`` products by the order they came in. Three queries, whatever the page holds."""
-    matching = _matching(catalogue, filters)
-    wanted = matching.select_related("queue_item")
+    """Up to ``PAGE`` products by the order they came in. At most five queries, whatever the page holds.
+
+    Raises NoSuchName where a filter names what is not there.
+    """
+    found = matching(catalogue, filters)
+    wanted = found.select_related("queue_item").defer("description", "extra", "attributes")
     if before is not None:
         rows = list(wanted.filter(pk__lt=before).order_by("-pk")[: PAGE + 1])
         more_before, more_after = len(rows) > PAGE, True
@@ -80,9 +70,11 @@ def page_of(catalogue: Catalogue, filters: Filters, *, after: int | None = None,
         rows = rows[:PAGE]
     tags = approved_tags([product.pk for product in rows])
     listed = tuple(Listed(p, _status(p), tuple(tags.get(p.pk, ()))) for p in rows)
+    total = counted(found) if filters.as_dict() else live_count(catalogue)
     return Page(
         rows=listed,
-        total=matching.count(),
+        total=min(total, COUNTED) if filters.as_dict() else total,
+        many=bool(filters.as_dict()) and total > COUNTED,
         before=rows[0].pk if rows and more_before else None,
         after=rows[-1].pk if rows and more_after else None,
     )
@@ -93,20 +85,6 @@ def _status(product: Product) -> str:
     return str(item.status) if item else ""
 
 
-def _matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
-    archived = filters.status == "archived"
-    status = "" if archived else filters.status
-    found = products_of(catalogue, status=status, category=filters.category, archived=archived)
-    if filters.search:
-        found = found.filter(Q(title__icontains=filters.search) | Q(external_id__icontains=filters.search))
-    if filters.missing:
-        stands = ProductTag.objects.filter(
-            product=OuterRef("pk"), tag__facet__slug=filters.missing, state=ProductTag.State.APPROVED
-        )
-        found = found.filter(~Exists(stands))
-    return found
-
-
 def approved_tags(products: Sequence[int]) -> dict[int, list[Tag]]:
     """Approved tags by product, in taxonomy order. One query."""
     found: dict[int, list[Tag]] = {}
@@ -114,13 +92,6 @@ def approved_tags(products: Sequence[int]) -> dict[int, list[Tag]]:
     for row in rows.select_related("tag__facet").order_by("tag__facet__position", "tag__position", "tag"):
         found.setdefault(row.product_id, []).append(row.tag)
     return found
-
-
-def categories(catalogue: Catalogue) -> list[str]:
-    """The paths that products are in, for a filter to offer; the fullest ones where there are too many."""
-    rows = Product.objects.filter(catalogue=catalogue, archived_at=None).exclude(category="")
-    counted = rows.values_list("category").annotate(n=Count("pk")).order_by("-n")[:CATEGORIES_OFFERED]
-    return sorted(path for path, _n in counted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,23 +2,194 @@
 
 from __future__ import annotations
 
-from django.db.models import Q, QuerySet
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
 
-from annotations.models import Catalogue, Product
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from annotations.models import (
+    SET_ASIDE_BY_CHECK,
+    Catalogue,
+    Facet,
+    Product,
+    ProductTag,
+    QueueItem,
+    SavedFilter,
+    Tag,
+    User,
+)
+from annotations.queries.taxonomy import search_tags
+
+OFFERED = 300
+COUNTED = 10_000
+"""Matches are counted up to here; beyond it one reads "more than", and nobody waits for the rest."""
+FIELD_CHARS = 500
+
+FLAGGED, ARCHIVED = "flagged", "archived"
+STATUSES = (*QueueItem.Status.choices, (FLAGGED, gettext_lazy("flagged")), (ARCHIVED, gettext_lazy("archived")))
+PROBLEMS = (
+    ("junk", gettext_lazy("junk, set aside by a check")),
+    ("duplicate", gettext_lazy("duplicates, set aside")),
+    ("reopened", gettext_lazy("approved tags that lost their evidence")),
+    ("rule", gettext_lazy("a rule of the taxonomy is broken")),
+    ("no_category", gettext_lazy("no category")),
+    ("no_text", gettext_lazy("no description")),
+)
 
 
-def products_of(
-    catalogue: Catalogue, *, status: str = "", category: str = "", family: str = "", archived: bool = False
-) -> QuerySet[Product]:
-    """Live ones (or the archived), in no order yet. ``category`` is a path: those in it and below it."""
-    found = Product.objects.filter(catalogue=catalogue, archived_at__isnull=not archived)
-    if status:
-        found = found.filter(queue_item__status=status)
-    if family:
-        found = found.filter(family=family)
-    if category:
-        found = found.filter(Q(category=category) | Q(category__startswith=category.rstrip("/") + "/"))
+class NoSuchName(ValueError):
+    """A filter names something that the catalogue does not have. ``str()`` is the sentence; ``name`` the filter."""
+
+    def __init__(self, name: str, message: str) -> None:
+        super().__init__(message)
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the product list, the API and bulk actions narrow by; each empty: not at all.
+
+    search:   part of a title or of an external id, case ignored
+    status:   a queue status, ``flagged`` or ``archived``
+    category: a path: products in it or below it
+    missing:  slug of a facet of which nothing is approved
+    tag:      ``facet:tag`` by slug (or the tag's name alone): it is approved
+    supplier: the brand or vendor as the rows write it
+    language: a language code; ``zh`` finds ``zh-hans`` too
+    problem:  one of ``PROBLEMS``
+    family:   exactly
+    """
+
+    search: str = ""
+    status: str = ""
+    category: str = ""
+    missing: str = ""
+    tag: str = ""
+    supplier: str = ""
+    language: str = ""
+    problem: str = ""
+    family: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, Any]) -> Filters:
+        """From an address or a stored view: unknown names and values that cannot be are left out."""
+        kept = {f.name: str(given.get(f.name, "") or "").strip()[:FIELD_CHARS].replace("\0", "") for f in fields(cls)}
+        if kept["status"] not in dict(STATUSES):
+            kept["status"] = ""
+        if kept["problem"] not in dict(PROBLEMS):
+            kept["problem"] = ""
+        return cls(**kept)
+
+    def as_dict(self) -> dict[str, str]:
+        return {f.name: v for f in fields(self) if (v := getattr(self, f.name))}
+
+
+def matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
+    """The products that fit all filters, in no order yet; live ones unless archived ones are asked for.
+
+    Raises NoSuchName where a filter names a facet or tag that is not there. One small query per such name.
+    """
+    aside = filters.problem in ("junk", "duplicate")
+    found = Product.objects.filter(catalogue=catalogue, archived_at__isnull=not (aside or filters.status == ARCHIVED))
+    if filters.search:
+        # asked of the narrow columns first: an index holds them (0010), and the wide rows are read for hits alone
+        hits = Product.objects.filter(catalogue=catalogue).filter(
+            Q(title__icontains=filters.search) | Q(external_id__icontains=filters.search)
+        )
+        found = found.filter(pk__in=hits.values("pk"))
+    if filters.status == FLAGGED:
+        found = found.filter(pk__in=_items(catalogue).exclude(flagged="").values("product"))
+    elif filters.status and filters.status != ARCHIVED:
+        found = found.filter(pk__in=_items(catalogue).filter(status=filters.status).values("product"))
+    if filters.family:
+        found = found.filter(family=filters.family)
+    if filters.category:
+        found = found.filter(Q(category=filters.category) | Q(category__startswith=filters.category.rstrip("/") + "/"))
+    if filters.supplier:
+        found = found.filter(supplier=filters.supplier)
+    if filters.language:
+        base = filters.language.split("-")[0]
+        found = found.filter(Q(language=filters.language) | Q(language=base) | Q(language__startswith=base + "-"))
+    if filters.tag:
+        stands = ProductTag.objects.filter(tag=tag_named(catalogue, filters.tag), state=ProductTag.State.APPROVED)
+        found = found.filter(pk__in=stands.values("product"))
+    if filters.missing:
+        stands = ProductTag.objects.filter(
+            product=OuterRef("pk"), tag__facet=_facet(catalogue, filters.missing), state=ProductTag.State.APPROVED
+        )
+        found = found.filter(~Exists(stands))
+    return _with_problem(catalogue, found, filters.problem)
+
+
+def _with_problem(catalogue: Catalogue, found: QuerySet[Product], problem: str) -> QuerySet[Product]:
+    if problem == "junk":
+        return found.filter(set_aside__in=SET_ASIDE_BY_CHECK)
+    if problem == "duplicate":
+        return found.filter(set_aside="duplicate")
+    if problem == "reopened":
+        asked = _items(catalogue).filter(why__has_key="reopened").exclude(status=QueueItem.Status.DONE)
+        return found.filter(pk__in=asked.values("product"))
+    if problem == "no_category":
+        return found.filter(category="")
+    if problem == "no_text":
+        return found.filter(description="")
     return found
+
+
+def _items(catalogue: Catalogue) -> QuerySet[QueueItem]:
+    return QueueItem.objects.filter(catalogue=catalogue)
+
+
+def _facet(catalogue: Catalogue, slug: str) -> Facet:
+    found: Facet | None = Facet.objects.live().filter(catalogue=catalogue, slug=slug).first()
+    if found is None:
+        raise NoSuchName("missing", _("there is no facet “%(name)s”") % {"name": slug})
+    return found
+
+
+def tag_named(catalogue: Catalogue, name: str) -> Tag:
+    """``facet:tag`` by slugs, else the tag that type-ahead would offer first. Raises NoSuchName."""
+    facet, _colon, slug = name.partition(":")
+    tags = Tag.objects.live().filter(facet__catalogue=catalogue, facet__retired_at=None).select_related("facet")
+    known = tags.filter(facet__slug=facet.strip(), slug=slug.strip()).first() if slug else None
+    known = known or next(iter(search_tags(catalogue, slug.strip() or name, limit=1)), None)
+    if known is None:
+        raise NoSuchName("tag", _("there is no tag “%(name)s”") % {"name": name})
+    return known
+
+
+def counted(found: QuerySet[Product], most: int = COUNTED) -> int:
+    """How many there are, but at most one more than ``most``: a count that stops early."""
+    return found.order_by().values("pk")[: most + 1].count()
+
+
+def live_count(catalogue: Catalogue) -> int:
+    """Products that are not archived. Read off two indexes, without touching a row."""
+    every = Product.objects.filter(catalogue=catalogue)
+    return every.count() - every.filter(archived_at__isnull=False).count()
+
+
+def categories(catalogue: Catalogue) -> list[str]:
+    """The paths that products are in, for a filter to offer; the fullest ones where there are too many."""
+    return _commonest(catalogue, "category")
+
+
+def suppliers(catalogue: Catalogue) -> list[str]:
+    """Likewise the suppliers."""
+    return _commonest(catalogue, "supplier")
+
+
+def _commonest(catalogue: Catalogue, field: str) -> list[str]:
+    """Counted off the index alone, archived products included: looking each row up would cost ten times as much."""
+    rows = Product.objects.filter(catalogue=catalogue).values_list(field).annotate(n=Count("pk")).order_by("-n")
+    return sorted(name for name, _n in rows[: OFFERED + 1] if name)
+
+
+def saved_filters(catalogue: Catalogue, user: User) -> list[SavedFilter]:
+    return list(SavedFilter.objects.filter(catalogue=catalogue, user=user))
 
 
 def product_of(catalogue: Catalogue, external_id: str) -> Product | None:

@@ -22,7 +22,18 @@ from annotations.actions.catalogues import create_catalogue
 from annotations.actions.exports import write_export
 from annotations.actions.people import create_token
 from annotations.actions.training import request_training
-from annotations.models import ApiToken, ExportBatch, ImportBatch, Job, ModelVersion, Picture, TagRequest, User
+from annotations.models import (
+    ApiToken,
+    BulkRun,
+    ExportBatch,
+    ImportBatch,
+    Job,
+    ModelVersion,
+    Picture,
+    SavedFilter,
+    TagRequest,
+    User,
+)
 from tests.annotations.conftest import World, build_world
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -86,6 +97,12 @@ ROUTES: dict[str, Open | Page | Api] = {
     # products, imports, taxonomy
     "products": Page({"GET": "viewer"}),
     "product": Page({"GET": "viewer"}, ("shop", "@product")),
+    "filter_keep": Page({"POST": "viewer"}),
+    "filter_drop": Page({"POST": "viewer"}, ("shop", "@filter")),
+    "bulk": Page({"POST": "lead"}),
+    "bulk_runs": Page({"GET": "lead"}),
+    "bulk_run": Page({"GET": "lead"}, ("shop", "@run")),
+    "bulk_undo": Page({"POST": "lead"}, ("shop", "@run")),
     "imports": Page({"GET": "viewer"}),
     "import_receive": Page({"POST": "lead"}),
     "import": Page({"GET": "viewer"}, ("shop", "@import")),
@@ -208,10 +225,14 @@ class House:
         return reverse(name, args=[self.known(arg, who) for arg in row.args]) + self.known(getattr(row, "ask", ""), who)
 
     def known(self, text: Any, who: str) -> Any:
-        """``@product`` and the like as primary keys; ``@token`` is one's own."""
+        """``@product`` and the like as primary keys; ``@token`` and ``@filter`` are one's own."""
         if not isinstance(text, str) or "@" not in text:
             return text
-        for name, pk in {**self.ids, "token": self.tokens.get(who, self.tokens["admin"]).pk}.items():
+        own = {
+            "token": self.tokens.get(who, self.tokens["admin"]).pk,
+            "filter": self.ids.get(f"filter of {who}", self.ids["filter of admin"]),
+        }
+        for name, pk in {**self.ids, **own}.items():
             text = text.replace(f"@{name}", str(pk))
         return text
 
@@ -253,7 +274,13 @@ def build_house(folder: Path) -> House:
     ids = {
         "product": world.products[0].pk, "viewer": world.people["viewer"].pk, "facet": world.facets["colour"].pk,
         "tag": world.tags["black"].pk, "import": upload.pk, "request": request.pk,
+        "run": BulkRun.objects.create(catalogue=world.catalogue, user=world.people["lead"], kind="flag").pk,
     }  # fmt: skip
+    for who in ROLES:
+        view = SavedFilter.objects.create(
+            catalogue=world.catalogue, user=world.people[who], name="x", query={"search": "x"}
+        )
+        ids[f"filter of {who}"] = view.pk
     return House(world, clients, secrets, tokens, ids)
 
 
