@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from django.core.cache import cache
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,6 +25,7 @@ from annotations.models import (
 from annotations.queries.taxonomy import search_tags
 
 OFFERED = 300
+OFFER_SECONDS = 300
 COUNTED = 10_000
 """Matches are counted up to here; beyond it one reads "more than", and nobody waits for the rest."""
 FIELD_CHARS = 500
@@ -183,9 +185,16 @@ def suppliers(catalogue: Catalogue) -> list[str]:
 
 
 def _commonest(catalogue: Catalogue, field: str) -> list[str]:
-    """Counted off the index alone, archived products included: looking each row up would cost ten times as much."""
-    rows = Product.objects.filter(catalogue=catalogue).values_list(field).annotate(n=Count("pk")).order_by("-n")
-    return sorted(name for name, _n in rows[: OFFERED + 1] if name)
+    """Counted off the index alone, archived products included: looking each row up would cost ten times as much. Kept
+    for some minutes, since even that takes 50 ms on 200,000 products, and it is only an offer."""
+    key = f"offered:{catalogue.pk}:{catalogue.created_at.timestamp()}:{field}"
+    kept: list[str] | None = cache.get(key)
+    if kept is None:
+        rows = Product.objects.filter(catalogue=catalogue).values_list(field).annotate(n=Count("pk")).order_by("-n")
+        kept = sorted(name for name, _n in rows[: OFFERED + 1] if name)
+        if kept:
+            cache.set(key, kept, OFFER_SECONDS)
+    return kept
 
 
 def saved_filters(catalogue: Catalogue, user: User) -> list[SavedFilter]:

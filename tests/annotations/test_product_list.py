@@ -107,6 +107,7 @@ def test_the_api_narrows_by_the_same_filters_and_refuses_others(shop: World, cli
 
 def test_the_page_costs_the_same_whatever_it_shows(client: Client, transactional_db: None) -> None:
     small = build_world(products=2)
+    Product.objects.update(supplier="x")
     client.force_login(small.people["lead"])
     client.get(PAGE)
 
@@ -122,7 +123,7 @@ def test_the_page_costs_the_same_whatever_it_shows(client: Client, transactional
         product = Product.objects.create(catalogue=small.catalogue, external_id=f"Q-{n}", title="Coat", supplier="x")
         QueueItem.objects.create(product=product, catalogue=small.catalogue, status="queued")
     assert [queries({}), queries(every)] == few
-    assert few == [12, 12]
+    assert few == [10, 10]  # what the fields offer is kept for some minutes
 
 
 def test_views_are_kept_by_name_and_per_person(shop: World, client: Client) -> None:

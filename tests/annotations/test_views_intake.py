@@ -246,7 +246,8 @@ def test_pages_lead_to_and_fro_without_gaps(world: World, lead: Client, django_a
     QueueItem.objects.bulk_create(
         QueueItem(product=p, catalogue=world.catalogue) for p in Product.objects.filter(external_id__startswith="N")
     )
-    with django_assert_num_queries(12):  # session, user, member, page, tags, two counts, views, facets, categories, suppliers, workers
+    # session, user, member, page, tags, two counts, views, facets, categories, suppliers, workers
+    with django_assert_num_queries(12):
         page = lead.get("/c/shop/products/").context["page"]
     seen = [[row.product.pk for row in page.rows]]
     while page.after:
