@@ -55,7 +55,7 @@ class Applier:
     def apply(self, record: Record, source_hash: str = "") -> tuple[Row | None, list[Problem]]:
         """``(row, problems)``; no row where a problem is an error, and no hash where there is any."""
         cells = record.cells
-        if self._table:
+        if self._table and (self.shape or "\0'" in "\0" + "\0".join(cells.values())):
             cells = {h: unguard(v) if type(v) is str and v.startswith(GUARDED) else v for h, v in cells.items()}
         work = _Work(self, record.line, cells)
         row = work.row(tidy_raw(record.cells) if self.shape else record.cells, source_hash)
@@ -245,7 +245,7 @@ class _Work:
         return "/".join(filter(None, _PATH.split(text))) if _PATH.search(text) else text
 
     def _attributes(self) -> dict[str, list[str]]:
-        a = self.a
+        a, cells = self.a, self.cells
         found: dict[str, list[str]] = {}
         for header in a._many or filter(None, [self.own.get("attributes")]):
             facets = facets_in(self.cells.get(header), shape=a.shape)
@@ -260,7 +260,8 @@ class _Work:
                 if a.shape != "magento" or not is_system(facet):
                     self._add(found, facet, values, exact=exact)
         for column in a._facets:
-            if (value := self.cells.get(column.header)) not in ("", None):
+            value = cells.get(column.header)
+            if value is not None and value != "":
                 self._add(found, column.facet or column.header, as_values(value, column.separator))
         for facet, values in self.cells.get(OPTIONS, {}).items() if a.shape == "shopify" else ():
             self._add(found, facet, values)

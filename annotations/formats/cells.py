@@ -37,6 +37,8 @@ def unguard(cell: str) -> str:
 
 def as_values(value: Any, separator: str = "") -> list[str]:
     """A cell as values without blanks and repeats, in order."""
+    if type(value) is str and "|" not in value and (not separator or separator not in value):
+        return [] if is_blank(value := value.strip()) else [value]
     if isinstance(value, list):
         parts: Iterable[str] = (as_text(v) for v in value)
     else:

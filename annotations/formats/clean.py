@@ -10,19 +10,14 @@ import html
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from html.parser import HTMLParser
 from typing import Any
 
 import ftfy
 from ftfy.badness import is_bad
 
+from annotations.formats.markup import html_to_text
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x80-\x84\x86-\x9f\ufeff\ufffe\uffff]")
-_TAG = re.compile(r"<(?:/?[a-zA-Z][a-zA-Z0-9:-]*(?:\s[^<>]*|/)?>|!--|!\[CDATA\[|!doctype)", re.IGNORECASE)
-_CUT_TAG = re.compile(r"<(?:[a-zA-Z/!][^<>]*)?$")
-_ESCAPED_TAG = re.compile(r"&lt;/?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>&]{0,300})?&gt;")
-# To the end where it is never closed: the parser would look for that end again at every comment's beginning.
-_COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
-_CDATA = re.compile(r"<!\[CDATA\[(.*?)(?:\]\]>|\Z)", re.DOTALL | re.IGNORECASE)
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[a-zA-Z][a-zA-Z0-9]{1,30});")
 _FULLWIDTH: dict[int, int | str] = {
     **{
@@ -35,6 +30,9 @@ _FOLDED = re.compile(f"[{''.join(map(chr, _FULLWIDTH))}]")
 # Joiners (U+200C, U+200D) stay: Persian, Indic scripts and emoji mean something by them. So do direction marks, which
 # are shown.
 _ZERO_WIDTH = re.compile(r"[\u00ad\u180e\u200b\u2060\u2063\u2064]")
+# Words that nothing could be done about, beyond ASCII: common hanzi and their punctuation. One space at a time.
+_LETTERS = "[!-%'-;=-~、。《》「」『』【】一-鿿！，（）：；？]+"
+_PLAIN = re.compile(f"{_LETTERS}(?: {_LETTERS})*")
 _SPACES = re.compile(r"[ \t]{2,}|\t")
 _MARGIN = re.compile(r" *\n *")
 _GAPS = re.compile(r"\n{3,}")
@@ -55,19 +53,6 @@ def mend_mojibake(text: str) -> str:
     if text.isascii() or not is_bad(text):
         return text
     return ftfy.fix_encoding(text)
-
-
-def html_to_text(text: str) -> str:
-    """Tags to plain text: paragraphs and breaks to newlines, list items to ``• ``, scripts and styles to nothing."""
-    if "&lt;" in text and _ESCAPED_TAG.search(text):
-        text = html.unescape(text)  # feeds often escape their HTML once more
-    if "<" not in text or not _TAG.search(text):
-        return text
-    text = _COMMENT.sub("", _CDATA.sub(r"\1", text))
-    parser = _Text()
-    parser.feed(_CUT_TAG.sub("", text))  # a cell cut at some length often ends within a tag
-    parser.close()
-    return parser.text()
 
 
 def unescape_entities(text: str) -> str:
@@ -118,10 +103,11 @@ STEPS: dict[str, Callable[[str], str]] = {
 
 
 def is_clean(text: str) -> bool:
-    """True where no step could change anything: plain printable ASCII without markup or odd spaces. Spares the calls."""
+    """True where no step could change anything: plain letters without markup or odd spaces. Spares the calls."""
+    if not text.isascii():
+        return _PLAIN.fullmatch(text) is not None
     return (
-        text.isascii()
-        and text.isprintable()
+        text.isprintable()
         and "<" not in text
         and "&" not in text
         and "  " not in text
@@ -170,47 +156,3 @@ def relocate(
             return None
         start = min(starts, key=lambda place: abs(place - wanted))
     return {**span, "start": start, "end": start + len(text), "text": text}
-
-
-_BLOCKS = frozenset(
-    ("address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "div", "dl", "dt",
-     "fieldset", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header", "hr", "main", "nav", "ol", "p",
-     "pre", "section", "summary", "table", "tbody", "tfoot", "thead", "title", "tr", "ul")
-)  # fmt: skip
-_SILENT = frozenset(("script", "style", "template", "noscript", "iframe", "object", "svg"))
-
-
-class _Text(HTMLParser):
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self._parts: list[str] = []
-        self._silent: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in _SILENT:
-            self._silent.append(tag)
-        elif tag in ("br", "li") or tag in _BLOCKS:
-            self._parts.append("\n• " if tag == "li" else "\n")
-        elif tag in ("td", "th"):
-            self._parts.append(" ")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in _SILENT:
-            self.handle_starttag(tag, attrs)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag in self._silent:
-            while self._silent and self._silent.pop() != tag:
-                pass
-        elif tag in _BLOCKS or tag == "li":
-            self._parts.append("\n")
-
-    def handle_data(self, data: str) -> None:
-        if not self._silent:
-            # Newlines of the source are spaces in HTML; those that mean something come from tags.
-            self._parts.append(re.sub(r"\s+", " ", data))
-
-    def text(self) -> str:
-        lines = (line.strip() for line in "".join(self._parts).split("\n"))
-        kept = [line for line in lines if line and line != "•"]
-        return "\n".join(kept)

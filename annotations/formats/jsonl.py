@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
-from annotations.formats.encoding import BAD_BYTES, BAD_TEXT, NAMES
+from annotations.formats.encoding import BAD_BYTES, BAD_TEXT, NAMES, is_sound
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, problem
 
 _SUSPECT = re.compile(r"[\0\ud800-\udfff]|\\u(?:[dD][89a-fA-F]|0000)")
@@ -81,7 +81,7 @@ def as_record(value: object, text: str, line: int, *, file: str, encoding: str =
         return problem("not-an-object", file=file, line=line, value=value, detail=detail)
     if text.count("[") + text.count("{") > NESTING and too_deep(value):
         return problem("deep-json", file=file, line=line, value=next(iter(value), ""))
-    if _SUSPECT.search(text) and (found := _bad_text(value)):
+    if ("\\u" in text or not is_sound(text)) and _SUSPECT.search(text) and (found := _bad_text(value)):
         path, bad = found
         sign = BAD_TEXT.search(bad)
         code = "nul" if sign and sign[0] == "\0" else "surrogate"

@@ -24,7 +24,6 @@ from annotations.formats.rows import Problem, Record, Row, Same
 ASKED_AT_ONCE = 500
 CHARS_AT_ONCE = 2_000_000
 """Fewer are asked about where records are long: at most two questions' records are held at a time."""
-_READERS = ("apply", "cells", "checks", "clean", "cleaning", "headers", "known", "mapping", "rows", "shapes")
 _ENCODER = json.JSONEncoder(sort_keys=True, default=str)
 _ORDERED = json.JSONEncoder(default=str)
 
@@ -115,10 +114,10 @@ def _plain(value: Any) -> Any:
 
 @functools.cache
 def code() -> str:
-    """A hash of the modules that make a row of a record, so that better cleaning reaches rows that did not change."""
+    """A hash of this package's code, so that better cleaning reaches rows that did not change."""
     digest = hashlib.sha256(f"ftfy {ftfy.__version__}".encode())
-    for name in _READERS:
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
 
 

@@ -34,7 +34,7 @@ def signature(headers: Iterable[str]) -> str:
 
 
 def is_blank(text: str) -> bool:
-    return len(text) < 5 and text.strip().casefold() in _BLANK
+    return len(text) < 5 and (not text or text.strip().casefold() in _BLANK)
 
 
 @dataclass(frozen=True, slots=True)

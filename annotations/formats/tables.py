@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from annotations.formats.encoding import BAD_BYTES, BAD_TEXT, NAMES
+from annotations.formats.encoding import BAD_BYTES, BAD_TEXT, NAMES, is_sound
 from annotations.formats.headers import is_known, unique
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, problem
 
@@ -162,7 +162,7 @@ class Table:
 
     def _bad_cell(self, line: int, cells: list[str], limit: int) -> Problem | None:
         whole = "".join(cells)
-        if len(whole) <= limit and whole.isascii() and "\0" not in whole:
+        if len(whole) <= limit and is_sound(whole):
             return None
         for header, cell in zip(self.headers, cells, strict=True):
             if len(cell) > limit:
