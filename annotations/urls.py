@@ -100,6 +100,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/training/<int:number>/", training.training, name="training_run"),
     path("c/<slug:slug>/training/<int:number>/live/", training.live, name="training_live"),
     path("c/<slug:slug>/training/<int:number>/cancel/", training.cancel, name="training_cancel"),
+    path("c/<slug:slug>/training/schedule/", training.set_schedule, name="training_schedule"),
     path("c/<slug:slug>/training/gate/", training.set_gate, name="training_gate"),
     path("c/<slug:slug>/models/upload/", models.upload, name="model_upload"),
     path("c/<slug:slug>/models/<int:number>/", models.model, name="model"),

@@ -32,7 +32,7 @@ from annotations.models.review import (
 )
 from annotations.models.sources import ImportSource
 from annotations.models.taxonomy import Facet, SplitItem, Tag, TagRequest, TagWord, TaxonomyRevision
-from annotations.models.training import ModelVersion, TrainingRun
+from annotations.models.training import ModelVersion, TrainingRun, TrainingSchedule
 from annotations.models.upkeep import Boilerplate, BulkRun, FamilyProposal, Original, RowChange, SavedFilter
 
 __all__ = [
@@ -80,6 +80,7 @@ __all__ = [
     "TagWord",
     "TaxonomyRevision",
     "TrainingRun",
+    "TrainingSchedule",
     "User",
     "Verdict",
     "WorkerBeat",

@@ -73,3 +73,22 @@ class TrainingRun(models.Model):
 
     def __str__(self) -> str:
         return f"run {self.number}"
+
+
+class TrainingSchedule(models.Model):
+    """When a catalogue trains by itself: after so many new decisions, or at an hour of a weekday, or both.
+
+    Times are those of the installation (``TIME_ZONE``). Whoever set it is who its runs are started by.
+    """
+
+    catalogue = models.OneToOneField(Catalogue, models.CASCADE, related_name="training_schedule")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+")
+    plan = models.JSONField(default=dict)
+    after_decisions = models.PositiveIntegerField(null=True, blank=True, help_text="none: not by their number")
+    weekday = models.PositiveSmallIntegerField(null=True, blank=True, help_text="0 is Monday; none: not by the week")
+    hour = models.PositiveSmallIntegerField(default=2)
+    set_at = models.DateTimeField()
+    started_at = models.DateTimeField(null=True, blank=True, help_text="when it last started a run")
+
+    def __str__(self) -> str:
+        return f"schedule of {self.catalogue_id}"

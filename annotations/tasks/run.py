@@ -12,7 +12,7 @@ from typing import Any
 from django.db import OperationalError
 from django.utils.translation import gettext as _
 
-from annotations.actions import jobs
+from annotations.actions import jobs, schedules
 from annotations.actions.errors import Refused
 from annotations.models import Job
 from annotations.tasks.registry import handler_of
@@ -37,6 +37,11 @@ def run_job(job_id: str) -> None:
 @app.task(name="annotations.sweep")
 def sweep() -> None:
     jobs.sweep()
+
+
+@app.task(name="annotations.start_due_training")
+def start_due_training() -> None:
+    schedules.start_due()
 
 
 def run_now(job: Job) -> Job:

@@ -9,16 +9,19 @@ from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from annotations.actions import schedules
 from annotations.actions import training as verbs
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, ModelVersion, Role, TrainingRun
 from annotations.queries import training as questions
 from annotations.queries.gate import Gate, objections_to
+from annotations.queries.schedules import outlook, schedule_of
 from annotations.queries.training_report import curve_points, drawing, report_of, what_there_is
 from annotations.views.doors import MemberRequest, catalogue_page
 
@@ -84,10 +87,20 @@ def _page(request: MemberRequest, form: PlanForm, number: int | None = None, sta
         "facts": what_there_is(request.catalogue),
         "report": report_of(row.run) if row else None,
         "gate": Gate.of(request.catalogue),
+        **_by_itself(request.catalogue),
         "objections": objections_to(row.model) if row and row.model else [],
         **_curve(row),
     }
     return render(request, "training.html", context, status=status)
+
+
+def _by_itself(catalogue: Catalogue) -> dict[str, Any]:
+    schedule = schedule_of(catalogue)
+    return {
+        "schedule": schedule,
+        "outlook": outlook(schedule) if schedule else None,
+        "weekdays": list(WEEKDAYS.items()),
+    }
 
 
 def _curve(row: questions.RunRow | None) -> dict[str, Any]:
@@ -164,6 +177,35 @@ def set_gate(request: MemberRequest) -> HttpResponse:
         raise Refused(_("The gate takes points between 0 and 100 and a time above 0."), "gate_settings")
     verbs.set_gate(catalogue=request.catalogue, user=request.user, gate=form.gate())
     messages.success(request, _("The gate is set."))
+    return _back(request)
+
+
+class ScheduleForm(forms.Form):
+    """When to train by itself; both empty is never."""
+
+    preset = forms.ChoiceField(choices=SPEEDS)
+    base = forms.ChoiceField(choices=BASES[:2])
+    after_decisions = forms.IntegerField(required=False, min_value=1, max_value=10_000_000)
+    weekday = forms.TypedChoiceField(
+        required=False, choices=[("", ""), *((str(n), n) for n in range(7))], coerce=int, empty_value=None
+    )
+    hour = forms.IntegerField(min_value=0, max_value=23)
+
+    def when(self) -> dict[str, Any]:
+        given = self.cleaned_data
+        plan = PlanForm({"base": given["base"], "preset": given["preset"]})
+        plan.is_valid()
+        return {"plan": plan.plan(), **{name: given[name] for name in ("after_decisions", "weekday", "hour")}}
+
+
+@require_POST
+@catalogue_page(Role.ADMIN)
+def set_schedule(request: MemberRequest) -> HttpResponse:
+    form = ScheduleForm(request.POST)
+    if not form.is_valid():
+        raise Refused(_("Give a number of decisions, a weekday, or neither; the hour is 0 to 23."), "schedule")
+    found = schedules.set_schedule(catalogue=request.catalogue, user=request.user, **form.when())
+    messages.success(request, _("It trains by itself from now on.") if found else _("It trains only when asked."))
     return _back(request)
 
 

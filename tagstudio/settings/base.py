@@ -151,6 +151,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(JOB_SWEEP_SECONDS),
         "options": {"queue": "io", "expires": 2 * JOB_SWEEP_SECONDS},
     },
+    "start-due-training": {
+        "task": "annotations.start_due_training",
+        "schedule": 60.0,
+        "options": {"queue": "io", "expires": 120},
+    },
 }
 
 # Watching

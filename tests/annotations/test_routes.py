@@ -128,6 +128,7 @@ ROUTES: dict[str, Open | Page | Api] = {
     "training": Page({"GET": "viewer"}),
     "training_start": Page({"POST": "admin"}),
     "training_gate": Page({"POST": "admin"}),
+    "training_schedule": Page({"POST": "admin"}),
     "model": Page({"GET": "viewer", "POST": "lead"}, ("shop", 1)),
     "model_download": Page({"GET": "admin"}, ("shop", 1)),
     "model_upload": Page({"POST": "admin"}),
