@@ -20,7 +20,7 @@ hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
 
 ROOT = Path(__file__).resolve().parent.parent
-append_only = import_module("annotations.migrations.0002_append_only")
+append_only = import_module("annotations.migrations.0015_panels")
 
 
 @pytest.fixture(scope="session")

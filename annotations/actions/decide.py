@@ -12,7 +12,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions import learning
+from annotations.actions import learning, panel_log
 from annotations.actions.card import APPROVES, Card, Choice
 from annotations.actions.consequences import check_rules, consequences, following_merges
 from annotations.actions.errors import Conflict, Refused
@@ -28,8 +28,9 @@ from annotations.models import (
     Tag,
     User,
     Verdict,
+    Voice,
 )
-from annotations.queries.standing import Fact, apply, facts_of, fold
+from annotations.queries.standing import PUBLIC, Fact, Standing, apply, facts_of, fold
 
 __all__ = [
     "Card", "Choice", "Circumstances", "Saved", "append", "check_choices", "save_card", "save_cards", "store", "take_seq",
@@ -51,12 +52,13 @@ class Saved:
 
 @dataclass(frozen=True, slots=True)
 class Circumstances:
-    """Who decides, and how."""
+    """Who decides, and how. ``settles``: a lead's last word, where others only have a vote."""
 
     reviewer: User
     role: str
     input: str = Input.KEY
     shown_at: datetime | None = None
+    settles: bool = False
 
 
 def save_card(*, card: Card, version: int, by: Circumstances, batch: uuid.UUID | None = None) -> Saved:
@@ -187,7 +189,7 @@ def _stored_answer(card: Card, batch: uuid.UUID, by: Circumstances) -> Saved | N
 
 def _conflict(product: Product, version: int) -> Conflict:
     others = (
-        Decision.objects.filter(product=product, product_version__gt=version)
+        Decision.objects.filter(product=product, product_version__gt=version, voice__in=PUBLIC)
         .select_related("tag", "facet", "reviewer")
         .order_by("seq")
     )
@@ -218,6 +220,8 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
         QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
     items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products).select_related("product")}
     before = facts_of(products)
+    speak = panel_log.voices(catalogue, items, before, reviewer=by.reviewer, how=by.input, settles=by.settles)
+    cards = [panel_log.unsaid(card, before[card.product.id], speak[card.product.id], by.reviewer) for card in cards]
     shown = {
         (s.product_id, s.tag_id): s
         for s in Suggestion.objects.filter(product__in=products, tag__in=[c.tag.id for k in cards for c in k.choices])
@@ -225,7 +229,9 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
     now = timezone.now()
     unseen = by.input == Input.TAXONOMY  # nobody was shown anything
     rows: list[Decision] = []
-    standing = {product: fold(before[product]) for product in products}
+    # a vote displaces nothing: what stands is changed by what the panel agrees on
+    alone = {product for product, speaks in speak.items() if speaks.voice == Voice.ALONE}
+    standing = {product: fold(before[product]) if product in alone else Standing({}, {}) for product in products}
     follows = {} if unseen else consequences(cards, standing, batch)
     for card in cards:
         item = items[card.product.id]
@@ -258,21 +264,28 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
         ]
     for row in rows:
         row.reviewer, row.role, row.input = by.reviewer, by.role, by.input
+        row.voice, row.wanted = speak[row.product_id].voice, speak[row.product_id].wanted
         row.blind = items[row.product_id].blind and not unseen
         row.shown_at, row.decided_at, row.batch = by.shown_at, now, batch
         row.taxonomy_revision = catalogue.taxonomy_revision
         row.product_version = items[row.product_id].version
-    return store(catalogue, rows, before, items)
+    silent = [card.product.id for card in cards if not card.choices and not card.complete]
+    return store(catalogue, rows, before, items, silent)
 
 
 def store(
-    catalogue: Catalogue, rows: list[Decision], before: dict[int, list[Fact]], items: dict[int, QueueItem]
-) -> Saved:
+    catalogue: Catalogue, rows: list[Decision], before: dict[int, list[Fact]], items: dict[int, QueueItem],
+    silent: Iterable[int] = (),
+) -> Saved:  # fmt: skip
     """Take sequence numbers, insert, and bring the projections up to date.
 
     The counter is raised after every look-up: from here to the commit its row lock makes sequence order commit order.
+    ``items`` come with their version raised; where nothing changes for others (a vote, a product in ``silent``) it is
+    lowered again.
     """
     batch = rows[-1].batch if rows else uuid.uuid4()
+    rows = panel_log.with_agreement(rows, before)
+    _keep_version(rows, items, silent)
     last = take_seq(catalogue, len(rows))
     for seq, row in enumerate(rows, start=last - len(rows) + 1):
         row.seq = seq
@@ -291,16 +304,30 @@ def store(
             was = now.tags.get(decision.tag_id or 0, ("", None))[0]
             if fact.verdict == Verdict.UNDO:
                 now = fold(facts)
-            else:
+            elif fact.voice in PUBLIC:
                 apply(fact, now)
             if change := _change(decision, was, now.tags.get(decision.tag_id or 0, ("", None))[0]):
                 changes.append(change)
-        moves.append(Move(items[product_id], old, now))
+        moves.append(Move(items[product_id], old, now, before[product_id], facts))
     project(catalogue, moves)
     Change.objects.bulk_create(changes)
-    learning.after_decisions(catalogue=catalogue, seq=last)
-    version = items[rows[-1].product_id].version if rows else 0
+    panel_log.record_turns(catalogue, rows)
+    if any(row.voice in PUBLIC for row in rows):
+        learning.after_decisions(catalogue=catalogue, seq=last)
+    version = max((item.version for item in items.values()), default=0)
     return Saved(last, version, len(rows), batch)
+
+
+def _keep_version(rows: Sequence[Decision], items: dict[int, QueueItem], silent: Iterable[int]) -> None:
+    """A vote or a gold answer changes nothing that others have seen: the product stays at its version."""
+    public = {row.product_id for row in rows if row.voice in PUBLIC}
+    private = ({row.product_id for row in rows} | set(silent)) - public
+    if private:
+        QueueItem.objects.filter(product__in=private).update(version=F("version") - 1)
+        for product in private:
+            items[product].version -= 1
+    for row in rows:
+        row.product_version = items[row.product_id].version
 
 
 def take_seq(catalogue: Catalogue, count: int) -> int:

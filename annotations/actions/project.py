@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils import timezone
 
+from annotations.actions.panel_log import project_answers
 from annotations.models import Catalogue, Facet, FacetCompletion, ProductTag, QueueItem
-from annotations.queries.standing import Standing
+from annotations.queries.panels import FacetPanel, Outcome, panels
+from annotations.queries.standing import PUBLIC, Fact, Standing
 
 Status = QueueItem.Status
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What stood of a product, and what stands now. ``item`` has its product loaded."""
+    """What stood of a product, and what stands now; its log before and now. ``item`` has its product loaded."""
 
     item: QueueItem
     old: Standing
     new: Standing
+    before: Sequence[Fact] = ()
+    facts: Sequence[Fact] = ()
+
+    @property
+    def voted(self) -> bool:
+        """Whether something was said that does not stand by itself."""
+        return any(fact.voice not in PUBLIC for fact in self.facts[len(self.before) :])
 
 
 def project(catalogue: Catalogue, moves: Sequence[Move]) -> None:
@@ -62,7 +71,8 @@ def _take_away(move: Move) -> None:
 
 
 def _may_change_status(move: Move) -> bool:
-    return move.old.complete.keys() != move.new.complete.keys() or move.old.doubted != move.new.doubted
+    changed = move.old.complete.keys() != move.new.complete.keys() or move.old.doubted != move.new.doubted
+    return changed or move.voted
 
 
 def _set_statuses(catalogue: Catalogue, moves: Sequence[Move]) -> None:
@@ -71,23 +81,38 @@ def _set_statuses(catalogue: Catalogue, moves: Sequence[Move]) -> None:
     if not moves:
         return
     facets = list(Facet.objects.live().filter(catalogue=catalogue))
-    outcome: dict[tuple[str, bool], list[int]] = {}
+    outcome: dict[tuple[str, bool, bool], list[int]] = {}
     for move in moves:
-        category = move.item.product.category
-        is_open = any(f.applies(category) and f.id not in move.new.complete for f in facets)
-        if move.new.doubted:
-            status: str = Status.SECOND_OPINION
-        elif not is_open:
-            status = Status.DONE
-        elif move.item.status == Status.DONE or move.old.doubted:
-            status = Status.QUEUED
-        else:
-            status = move.item.status
-        outcome.setdefault((status, is_open), []).append(move.item.pk)
-    for (status, is_open), items in outcome.items():
-        fields: dict[str, Any] = {"status": status, "done_at": None}
-        if status == Status.DONE:
-            fields["done_at"] = timezone.now()
-        if not is_open:  # looked at as a whole: whoever held it is through with it
-            fields |= {"lease_owner": None, "lease_until": None}
-        QueueItem.objects.filter(pk__in=items).update(**fields)
+        applicable = {facet.id for facet in facets if facet.applies(move.item.product.category)}
+        open_facets = applicable - move.new.complete.keys()
+        votes: dict[int, FacetPanel] = {}
+        closed: set[int] = set()
+        if any(fact.voice not in PUBLIC for fact in move.facts):
+            votes = panels(move.facts)
+            closed = project_answers(move.item.product, move.before, move.facts, applicable, move.new.complete)
+        status = _status(move, open_facets, votes)
+        # looked at as a whole, by all who should or by whoever holds it: they are through with it
+        through = not open_facets or move.item.lease_owner_id in closed
+        outcome.setdefault((status, status == Status.DONE != move.item.status, through), []).append(move.item.pk)
+    for (status, now_done, through), items in outcome.items():
+        fields: dict[str, Any] = {"lease_owner": None, "lease_until": None} if through else {}
+        if now_done:
+            fields |= {"status": status, "done_at": timezone.now()}
+        elif status != Status.DONE:
+            fields |= {"status": status, "done_at": None}
+        if fields:
+            QueueItem.objects.filter(pk__in=items).update(**fields)
+
+
+def _status(move: Move, open_facets: set[int], votes: Mapping[int, FacetPanel]) -> str:
+    """With answers in, a product waits for another opinion; once all that is open is disagreed on, for a lead."""
+    if move.new.doubted:
+        return Status.SECOND_OPINION
+    if not open_facets:
+        return Status.DONE
+    if any(facet in votes and votes[facet].answers for facet in open_facets):
+        torn = all(facet in votes and votes[facet].outcome is Outcome.CONFLICT for facet in open_facets)
+        return Status.CONFLICT if torn else Status.SECOND_OPINION
+    if move.item.status in (Status.DONE, Status.CONFLICT) or move.old.doubted or votes:
+        return Status.QUEUED
+    return move.item.status

@@ -6,6 +6,7 @@ A lease is taken by one guarded UPDATE that names the state it wants, so two peo
 
 from __future__ import annotations
 
+import random
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
@@ -16,8 +17,20 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import audit
 from annotations.actions.errors import Conflict
-from annotations.models import QUEUE_ORDER, Catalogue, Decision, Event, FacetCompletion, QueueItem, User
+from annotations.models import (
+    QUEUE_ORDER,
+    Answer,
+    AssignmentRule,
+    Catalogue,
+    Decision,
+    Event,
+    FacetCompletion,
+    QueueItem,
+    User,
+    Voice,
+)
 from annotations.models.review import QueueItemQuerySet
+from annotations.queries import assignment
 
 TRIES = 20  # rounds of looking for a free item before giving up; each round skips what others took meanwhile
 
@@ -30,6 +43,10 @@ QUEUES: dict[str, tuple[str, ...]] = {
     "flagged": (Status.QUEUED, Status.NEW, Status.SECOND_OPINION, Status.CONFLICT),
     "blind": (Status.QUEUED, Status.NEW),
 }
+
+
+MIXED = ("uncertain", "blind")
+"""Queues in which products with known answers are mixed, where the catalogue has some."""
 
 
 def lease_next(
@@ -48,25 +65,72 @@ def lease_next(
     still open, ``category`` those below a path. An unknown queue raises KeyError. Cost does not grow with the
     catalogue: each status is read from the top of one index.
     """
-    taken: list[QueueItem] = []
     statuses = QUEUES[queue]
+    taken = _gold(catalogue, user, count, exclude) if queue in MIXED and not facet and not category else []
+    shares = _shares(catalogue, user)
     # once more at the end: what moved up while we looked further down (new to queued, as a scoring ends) is no end
     for status in (*statuses, *statuses[:1]) if len(statuses) > 1 else statuses:
         waiting = QueueItem.objects.filter(catalogue=catalogue, status=status)
         waiting = _narrowed(waiting, queue, facet, category)
-        if status == Status.SECOND_OPINION:  # by definition somebody else's
-            mine = Decision.objects.filter(product=OuterRef("product"), reviewer=user)
-            waiting = waiting.filter(~Exists(mine))
-        for _round in range(TRIES):
-            wanted = count - len(taken)
-            if wanted <= 0:
+        if status in (Status.SECOND_OPINION, Status.CONFLICT):
+            waiting = _unanswered(waiting, user, facet)
+        for share in shares:
+            _fill(taken, waiting.filter(share), catalogue, user, count, exclude)
+            if len(taken) >= count:
                 return taken
-            seen = {*exclude, *(item.product_id for item in taken)}
-            free = waiting.free_for(user).exclude(product_id__in=seen)
-            candidates = list(free.select_related("product").order_by(*QUEUE_ORDER)[:wanted])
-            if not candidates:
-                break
-            taken += lease_free(items=candidates, user=user, catalogue=catalogue)
+    return taken
+
+
+def _fill(
+    taken: list[QueueItem], waiting: QueueItemQuerySet, catalogue: Catalogue, user: User, count: int,
+    exclude: Collection[int],
+) -> None:  # fmt: skip
+    """Take the best free ones until there are ``count``, or none is left."""
+    for _round in range(TRIES):
+        wanted = count - len(taken)
+        if wanted <= 0:
+            return
+        seen = {*exclude, *(item.product_id for item in taken)}
+        free = waiting.free_for(user).exclude(product_id__in=seen)
+        candidates = list(free.select_related("product").order_by(*QUEUE_ORDER)[:wanted])
+        if not candidates:
+            return
+        taken += lease_free(items=candidates, user=user, catalogue=catalogue)
+
+
+def _shares(catalogue: Catalogue, user: User) -> list[Q]:
+    """What is the user's own first, then what is nobody's, then what belongs to somebody who does not come."""
+    if not AssignmentRule.objects.filter(catalogue=catalogue).exists():
+        return [Q()]
+    shares = [Q(assignee=user), Q(assignee=None)]
+    if absent := assignment.absent(catalogue):
+        shares.append(Q(assignee__in=absent))
+    return shares
+
+
+def _unanswered(items: QueueItemQuerySet, user: User, facet: str) -> QueueItemQuerySet:
+    """Without those on which this reviewer has said all there is to say: nobody is asked twice. A second opinion that
+    nobody votes on (somebody found a tag ambiguous) is by definition somebody else's."""
+    votes = Answer.objects.filter(product=OuterRef("product"), voice=Voice.VOTE)
+    mine = votes.filter(reviewer=user)
+    doubted = Decision.objects.filter(product=OuterRef("product"), reviewer=user, voice=Voice.ALONE)
+    return items.filter(
+        ~Exists(mine.filter(facet__slug=facet) if facet else mine.filter(closes=True)),
+        Exists(votes) | ~Exists(doubted),
+    )
+
+
+def _gold(catalogue: Catalogue, user: User, count: int, exclude: Collection[int]) -> list[QueueItem]:
+    """Now and then, a product whose answer is known and that this reviewer has not been asked about."""
+    taken: list[QueueItem] = []
+    wanted = sum(random.random() < catalogue.gold_share for _n in range(count)) if catalogue.gold_share else 0
+    if wanted:
+        answered = Answer.objects.filter(product=OuterRef("product"), reviewer=user, voice=Voice.GOLD)
+        known = QueueItem.objects.filter(
+            catalogue=catalogue, product__gold__retired_at=None, product__gold__isnull=False, product__archived_at=None
+        )
+        fresh = known.exclude(product__gold__made_by=user).filter(~Exists(answered))
+        _fill(taken, fresh, catalogue, user, wanted, exclude)
     return taken
 
 

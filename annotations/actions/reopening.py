@@ -26,6 +26,7 @@ from annotations.models import (
     Suggestion,
     Tag,
     Verdict,
+    Voice,
 )
 from annotations.queries.standing import facts_of
 from annotations.queries.taxonomy import key_of
@@ -95,20 +96,22 @@ def reopen(*, catalogue: Catalogue, changed: Sequence[tuple[Product, Product]]) 
         (p, t): s for p, t, s in Suggestion.objects.filter(product__in=pairs).values_list("product_id", "tag_id", "spans")
     }  # fmt: skip
     found: dict[int, list[dict[str, str]]] = {}
-    facets: set[tuple[int, int]] = set()
+    facets: dict[tuple[int, int], Tag] = {}
     for row in rows:
         before, after = pairs[row.product_id]
         shown = spans.get((row.product_id, row.tag_id)) or row.decision.evidence_shown
         if why := because(row.tag, shown, before, after):
             told = {"facet": row.tag.facet.slug, "tag": row.tag.slug, "because": why}
             found.setdefault(row.product_id, []).append(told)
-            facets.add((row.product_id, row.tag.facet_id))
+            facets[row.product_id, row.tag.facet_id] = row.tag
     if found:
         _ask_again(catalogue, found, facets)
     return found
 
 
-def _ask_again(catalogue: Catalogue, found: Mapping[int, list[dict[str, str]]], facets: set[tuple[int, int]]) -> None:
+def _ask_again(
+    catalogue: Catalogue, found: Mapping[int, list[dict[str, str]]], facets: Mapping[tuple[int, int], Tag]
+) -> None:
     # the version is raised so that a card that shows the old text is not saved over it
     QueueItem.objects.filter(product__in=found).update(version=F("version") + 1)
     rows_of_items = QueueItem.objects.filter(product__in=found).select_related("product")
@@ -124,9 +127,18 @@ def _ask_again(catalogue: Catalogue, found: Mapping[int, list[dict[str, str]]], 
     rows = [
         Decision(
             id=uuid.uuid5(batch, f"undo:{old.id}"), catalogue=catalogue, product_id=old.product_id, facet_id=old.facet_id,
-            verdict=Verdict.UNDO, undoes=old, reviewer=by.reviewer, role=by.role, input=Input.POLICY, decided_at=now,
-            batch=batch, taxonomy_revision=catalogue.taxonomy_revision, product_version=items[old.product_id].version,
+            **_again(old, facets[old.product_id, old.facet_id]), reviewer=by.reviewer, role=by.role,
+            input=Input.POLICY, decided_at=now, batch=batch, taxonomy_revision=catalogue.taxonomy_revision,
+            product_version=items[old.product_id].version,
         )
         for old in undone
     ]  # fmt: skip
     store(catalogue, rows, facts_of(list(found)), items)
+
+
+def _again(complete: Decision, lost: Tag) -> dict[str, Any]:
+    """Completed by one, that is taken back. By several, what each of them said is said about another text now: an undo
+    of their agreement alone would follow from their votes again."""
+    if complete.voice == Voice.AGREED:
+        return {"verdict": Verdict.REOPEN, "tag": lost}
+    return {"verdict": Verdict.UNDO, "undoes": complete}

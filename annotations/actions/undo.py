@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotations.actions.decide import Circumstances, Saved, store
-from annotations.models import BulkRun, Catalogue, Decision, Product, QueueItem, User, Verdict
+from annotations.models import BulkRun, Catalogue, Decision, Product, QueueItem, User, Verdict, Voice
 from annotations.queries.standing import facts_of
 
 DEPTH = 50  # batches that can be taken back, one after the other
@@ -45,7 +45,10 @@ def _reverse(catalogue: Catalogue, by: Circumstances, *, redo: bool) -> Undone |
             return None
         decisions = list(
             # what something else took back since (a changed row reopens a facet) is not taken back twice
-            catalogue.decisions.filter(batch=target.id, undone_by=None).select_related("product").order_by("seq")  # type: ignore[attr-defined]
+            catalogue.decisions.filter(batch=target.id, undone_by=None)  # type: ignore[attr-defined]
+            .exclude(voice=Voice.AGREED)  # follows from the votes, both ways
+            .select_related("product")
+            .order_by("seq")
         )
         saved = take_back(catalogue, decisions, by, uuid.uuid4())
         products = {d.product_id: d.product for d in decisions}
@@ -68,6 +71,8 @@ def take_back(catalogue: Catalogue, decisions: Sequence[Decision], by: Circumsta
             tag_id=d.tag_id,
             verdict=Verdict.UNDO,
             undoes=d,
+            voice=d.voice,
+            wanted=d.wanted,
             reviewer=by.reviewer,
             role=by.role,
             input=by.input,
@@ -98,7 +103,12 @@ def _history(catalogue: Catalogue, reviewer: User) -> list[_Batch]:
     One decision speaks for its batch: what was saved together is undone together.
     """
     newest: dict[uuid.UUID, uuid.UUID] = {}
-    mine = catalogue.decisions.filter(reviewer=reviewer).exclude(batch__in=_of_bulk_runs(catalogue))  # type: ignore[attr-defined]
+    mine = (
+        catalogue.decisions.filter(reviewer=reviewer)  # type: ignore[attr-defined]
+        # what a panel agrees on is in the name of whoever voted last, but is not theirs to take back
+        .exclude(voice=Voice.AGREED)
+        .exclude(batch__in=_of_bulk_runs(catalogue))
+    )
     for batch, decision in mine.order_by("-seq").values_list("batch", "id").iterator(chunk_size=500):
         if batch not in newest and len(newest) == 3 * DEPTH:
             break

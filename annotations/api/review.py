@@ -149,7 +149,7 @@ class Next(CatalogueDoor):
         items = lease_next(catalogue=self.catalogue, user=self.user, **self.query)
         if not items:
             return Response(status=204)
-        return Response(card_body(cards.cards(items, self.catalogue)[0]))
+        return Response(card_body(cards.cards(items, self.catalogue, self.user)[0]))
 
 
 class Decisions(CatalogueDoor):

@@ -16,6 +16,7 @@ from annotations.models.catalogue import (
 from annotations.models.comments import Comment, Mention
 from annotations.models.exports import Change, ExportBatch
 from annotations.models.jobs import Job, WorkerBeat
+from annotations.models.panels import Answer, AssignmentRule, GoldItem, Turn
 from annotations.models.people import ApiToken, LoginAttempt, User
 from annotations.models.review import (
     QUEUE_ORDER,
@@ -29,6 +30,7 @@ from annotations.models.review import (
     Reason,
     Suggestion,
     Verdict,
+    Voice,
 )
 from annotations.models.sources import ImportSource
 from annotations.models.taxonomy import Facet, SplitItem, Tag, TagRequest, TagWord, TaxonomyRevision
@@ -39,7 +41,9 @@ __all__ = [
     "QUEUE_ORDER",
     "SET_ASIDE_BY_CHECK",
     "SET_ASIDE_BY_PERSON",
+    "Answer",
     "ApiToken",
+    "AssignmentRule",
     "AuditEvent",
     "Band",
     "Boilerplate",
@@ -54,6 +58,7 @@ __all__ = [
     "Facet",
     "FacetCompletion",
     "FamilyProposal",
+    "GoldItem",
     "ImportBatch",
     "ImportProblem",
     "ImportSource",
@@ -81,7 +86,9 @@ __all__ = [
     "TaxonomyRevision",
     "TrainingRun",
     "TrainingSchedule",
+    "Turn",
     "User",
     "Verdict",
+    "Voice",
     "WorkerBeat",
 ]

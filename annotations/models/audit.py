@@ -42,6 +42,8 @@ class Event(models.TextChoices):
     MODEL_NOTED = "model_noted", _("note on a model")
     MODEL_DISCARDED = "model_discarded", _("model discarded")
     PRODUCT_FLAGGED = "product_flagged", _("product flagged")
+    GOLD_CHANGED = "gold_changed", _("product with a known answer set or unset")
+    ASSIGNED = "assigned", _("products assigned")
     TAG_REQUESTED = "tag_requested", _("tag requested")
 
 

@@ -31,6 +31,27 @@ class Catalogue(models.Model):
     )
     lease_minutes = models.PositiveSmallIntegerField(default=10)
     cleaning_off = models.JSONField(default=list, blank=True, help_text=_("cleaning steps that are switched off"))
+    reviewers = models.PositiveSmallIntegerField(
+        default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(9)],
+        help_text=_("how many people decide on a product, each without seeing the others"),
+    )
+    reviewers_by_queue = models.JSONField(
+        default=dict, blank=True, help_text="queue (blind, flagged, second-opinion) to its own number of reviewers"
+    )
+    gold_share = models.FloatField(
+        default=0.0,
+        validators=[MinValueValidator(0.0), MaxValueValidator(0.5)],
+        help_text=_("share of products served whose answer is known, to measure the reviewers"),
+    )
+    gold_threshold = models.FloatField(
+        default=0.8,
+        validators=[MinValueValidator(0.0), MaxValueValidator(1.0)],
+        help_text=_("a reviewer with fewer right answers to gold products than this is shown to the leads"),
+    )
+    absent_hours = models.PositiveSmallIntegerField(
+        default=72, help_text=_("after so long without a decision what is assigned to somebody is open to all")
+    )
     encoder = models.ForeignKey(
         "annotations.ModelVersion",
         models.SET_NULL,

@@ -83,6 +83,15 @@ class Reason(models.TextChoices):
     AMBIGUOUS = "ambiguous", _("ambiguous")
 
 
+class Voice(models.TextChoices):
+    """What weight a decision has. Only ``alone`` and ``agreed`` say what stands."""
+
+    ALONE = "alone", _("alone")  # has the last word at once
+    VOTE = "vote", _("vote")  # one reviewer's share of a panel: counts only with the others'
+    AGREED = "agreed", _("agreed")  # what the votes of a panel add up to, written when the last of them came in
+    GOLD = "gold", _("gold")  # an answer to a question whose answer is known: measures the reviewer, nothing else
+
+
 class Decision(models.Model):
     """What somebody decided about one tag (or one whole facet) of one product. Append-only, held by triggers.
 
@@ -109,6 +118,8 @@ class Decision(models.Model):
     shown_at = models.DateTimeField(null=True, blank=True)
     decided_at = models.DateTimeField(default=timezone.now)
     input = models.CharField(max_length=8, choices=Input, default=Input.KEY)
+    voice = models.CharField(max_length=6, choices=Voice, default=Voice.ALONE)
+    wanted = models.PositiveSmallIntegerField(default=1, help_text="of a vote: how many reviewers the panel wants")
     batch = models.UUIDField(help_text="what was saved together, and is undone together")
     product_version = models.PositiveIntegerField(help_text="the product's version after it was saved")
     seq = models.BigIntegerField()
@@ -221,6 +232,10 @@ class QueueItem(models.Model):
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="leases"
     )
     lease_until = models.DateTimeField(null=True, blank=True)
+    assignee = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="assigned",
+        help_text="who is asked first; none: anybody",
+    )  # fmt: skip
     flagged = models.CharField(max_length=200, blank=True, help_text="why somebody flagged it; empty: not flagged")
     done_at = models.DateTimeField(null=True, blank=True)
 
@@ -229,6 +244,7 @@ class QueueItem(models.Model):
     class Meta:
         indexes = [
             models.Index(fields=["catalogue", "status", "-priority", "id"], name="queue_order"),
+            models.Index(fields=["catalogue", "status", "assignee", "-priority", "id"], name="assigned_order"),
             models.Index(fields=["lease_owner", "lease_until"]),
         ]
 

@@ -8,19 +8,23 @@ from datetime import datetime
 from typing import Any
 
 from annotations.models import (
+    Answer,
     Band,
     Catalogue,
     Facet,
     FacetCompletion,
+    GoldItem,
     Picture,
     Product,
     ProductTag,
     QueueItem,
     Suggestion,
     Tag,
+    User,
 )
 
 HUES = 6  # washes in the style sheet; facets take them in turn
+ANSWERED = (QueueItem.Status.SECOND_OPINION, QueueItem.Status.CONFLICT, QueueItem.Status.DONE)
 KEYS = 9  # number keys of a facet
 
 
@@ -87,10 +91,11 @@ def live_taxonomy(catalogue: Catalogue) -> list[tuple[Facet, list[Tag]]]:
     return [(facet, by_facet[facet.id]) for facet in facets]
 
 
-def cards(items: Sequence[QueueItem], catalogue: Catalogue) -> list[Card]:
+def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None = None) -> list[Card]:
     """A card for each queue item (with ``product`` selected), in their order.
 
-    The number of queries is fixed: it grows neither with the catalogue nor with the number of items.
+    A ``reader`` who is one of several sees their own answers and nobody else's until the panel agrees; of a product
+    whose answer is known they do not see that it is. The number of queries is fixed: it grows neither with the catalogue nor with the number of items.
     """
     taxonomy = live_taxonomy(catalogue)
     products = [item.product for item in items]
@@ -107,6 +112,8 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue) -> list[Card]:
         "product_id", "facet_id"
     ):
         complete[product_id].add(facet_id)
+    if reader is not None:
+        _as_one_of_several(items, reader, standing, complete)
     shas = {sha for p in products for sha in p.pictures}
     pictures = {p.sha256: p for p in Picture.objects.filter(sha256__in=shas)} if shas else {}
     families = _family_sizes(catalogue, {p.family for p in products if p.family})
@@ -134,6 +141,22 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue) -> list[Card]:
         )
         for item in items
     ]
+
+
+def _as_one_of_several(
+    items: Sequence[QueueItem], reader: User, standing: dict[int, dict[int, str]], complete: dict[int, set[int]]
+) -> None:
+    """What stands, as this reader may see it: known answers hidden, their own answers shown."""
+    asked = [item.product_id for item in items if item.status in ANSWERED]
+    if not asked:
+        return
+    gold = GoldItem.objects.filter(product__in=asked, retired_at=None).exclude(made_by=reader)
+    for product in gold.values_list("product_id", flat=True):
+        standing[product], complete[product] = {}, set()
+    for answer in Answer.objects.filter(product__in=asked, reviewer=reader):
+        if answer.facet_id not in complete[answer.product_id]:
+            complete[answer.product_id].add(answer.facet_id)
+            standing[answer.product_id] |= dict.fromkeys(answer.tags, ProductTag.State.APPROVED.value)
 
 
 def _row(

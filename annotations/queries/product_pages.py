@@ -19,10 +19,11 @@ from annotations.models import (
     QueueItem,
     Suggestion,
     Tag,
+    User,
 )
 from annotations.queries.cards import HUES
 from annotations.queries.products import COUNTED, Filters, counted, live_count, matching
-from annotations.queries.standing import effective, facts_of
+from annotations.queries.standing import PUBLIC, effective, facts_of
 
 PAGE = 50
 HISTORY = 200
@@ -128,8 +129,8 @@ class Story:
     family: tuple[Product, ...]
 
 
-def story_of(catalogue: Catalogue, pk: int) -> Story | None:
-    """None where the catalogue has no such product. A fixed number of queries."""
+def story_of(catalogue: Catalogue, pk: int, reader: User | None = None) -> Story | None:
+    """With a ``reader``, without the votes and gold answers of others. None where the catalogue has no such product. A fixed number of queries."""
     product = Product.objects.filter(catalogue=catalogue, pk=pk).first()
     if product is None:
         return None
@@ -137,6 +138,8 @@ def story_of(catalogue: Catalogue, pk: int) -> Story | None:
     shown = {picture.sha256: picture for picture in Picture.objects.filter(sha256__in=product.pictures)}
     family = Product.objects.filter(catalogue=catalogue, family=product.family, archived_at=None).exclude(pk=pk)
     decisions = Decision.objects.filter(product=product).select_related("facet", "tag", "reviewer").order_by("-seq")
+    if reader is not None:
+        decisions = decisions.filter(Q(voice__in=PUBLIC) | Q(reviewer=reader))
     last = tuple(decisions[:HISTORY])
     return Story(
         product=product,

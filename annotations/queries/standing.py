@@ -12,8 +12,10 @@ from itertools import groupby
 from typing import Any
 from uuid import UUID
 
-from annotations.models import Catalogue, Decision, FacetCompletion, ProductTag, Reason, Verdict
+from annotations.models import Catalogue, Decision, FacetCompletion, ProductTag, Reason, Verdict, Voice
 
+PUBLIC = (Voice.ALONE, Voice.AGREED)
+"""The voices that say what stands."""
 STATE_OF = {Verdict.ACCEPT: "approved", Verdict.ADD: "approved", Verdict.REJECT: "rejected", Verdict.REMOVE: ""}
 
 
@@ -29,12 +31,15 @@ class Fact:
     verdict: str
     undoes: UUID | None = None
     reason: str = ""
+    reviewer: int = 0
+    voice: str = Voice.ALONE
+    wanted: int = 1
 
     @classmethod
     def of(cls, decision: Decision) -> Fact:
         return cls(
-            decision.id, decision.seq, decision.product_id, decision.facet_id, decision.tag_id,
-            decision.verdict, decision.undoes_id, decision.reason,
+            decision.id, decision.seq, decision.product_id, decision.facet_id, decision.tag_id, decision.verdict,
+            decision.undoes_id, decision.reason, decision.reviewer_id, decision.voice, decision.wanted,
         )  # fmt: skip
 
 
@@ -68,10 +73,11 @@ class Standing:
 
 
 def fold(facts: Iterable[Fact]) -> Standing:
-    """The last word on each tag and facet of one product wins."""
+    """The last word on each tag and facet of one product wins. Votes and gold answers have none (panels.py)."""
     standing = Standing({}, {})
     for fact in effective(facts):
-        apply(fact, standing)
+        if fact.voice in PUBLIC:
+            apply(fact, standing)
     return standing
 
 
@@ -101,7 +107,8 @@ def facts_of(product_ids: Sequence[int]) -> dict[int, list[Fact]]:
     return found
 
 
-COLUMNS = ("id", "seq", "product_id", "facet_id", "tag_id", "verdict", "undoes_id", "reason")
+COLUMNS = ("id", "seq", "product_id", "facet_id", "tag_id", "verdict", "undoes_id", "reviewer_id", "voice", "wanted",
+           "reason")  # fmt: skip
 
 
 def replay(catalogue: Catalogue) -> Iterator[tuple[int, Standing]]:

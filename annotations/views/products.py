@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotations.actions.errors import Refused
 from annotations.actions.saved_filters import forget_filter, save_filter
-from annotations.models import BulkRun
+from annotations.models import BulkRun, Role
 from annotations.queries import products as questions
 from annotations.queries.product_pages import Page, page_of, story_of
 from annotations.queries.products import Filters, NoSuchName
@@ -81,7 +81,7 @@ def drop_filter(request: MemberRequest, pk: int) -> HttpResponse:
 @require_safe
 @catalogue_page()
 def product(request: MemberRequest, pk: int) -> HttpResponse:
-    story = story_of(request.catalogue, pk)
+    story = story_of(request.catalogue, pk, None if request.role.rank >= Role.LEAD.rank else request.user)
     if story is None:
         raise Http404
     return render(request, "products/one.html", {"tab": "products", "story": story, "product": story.product})

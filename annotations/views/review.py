@@ -84,7 +84,7 @@ def _page(
     request: MemberRequest, filters: dict[str, str], item: QueueItem | None, *, notice: str = "", status: int = 200,
     conflict: dict[str, Any] | None = None,
 ) -> HttpResponse:  # fmt: skip
-    card = cards([item], request.catalogue)[0] if item else None
+    card = cards([item], request.catalogue, request.user)[0] if item else None
     left = progress.left(request.catalogue)
     today = progress.done_today(request.catalogue, request.user)
     context = {
@@ -159,7 +159,7 @@ def next_cards(request: MemberRequest) -> HttpResponse:
     count = min(AHEAD, max(1, number(request.GET.get("count"), 1)))
     exclude = [int(n) for n in request.GET.get("exclude", "").split(",") if n.isdecimal()][:500]
     items = _lease_next(request, _filters(request), count, exclude)
-    return _fragments(request, cards(items, request.catalogue) if items else [])
+    return _fragments(request, cards(items, request.catalogue, request.user) if items else [])
 
 
 @require_safe
@@ -169,7 +169,7 @@ def one_card(request: MemberRequest) -> HttpResponse:
     """One product as a fragment, leased when nobody else holds it; 409 when somebody does."""
     item = item_of(request, request.GET.get("product", ""))
     queue_verbs.lease(item=item, user=request.user)
-    return _fragments(request, cards([item], request.catalogue))
+    return _fragments(request, cards([item], request.catalogue, request.user))
 
 
 def _fragments(request: MemberRequest, shown: Iterable[ShownCard]) -> HttpResponse:

@@ -7,6 +7,7 @@ from django.core.management.base import CommandParser
 from annotations.actions.standing import rebuild
 from annotations.management.base import JsonCommand
 from annotations.models import Catalogue
+from annotations.queries import panels
 from annotations.queries.standing import differences
 
 
@@ -22,6 +23,6 @@ class Command(JsonCommand):
         found = {}
         for catalogue in chosen:
             found[catalogue.slug] = (
-                len(differences(catalogue)) if options["check"] else rebuild(catalogue=catalogue)
+                len(differences(catalogue) + panels.differences(catalogue)) if options["check"] else rebuild(catalogue=catalogue)
             )  # fmt: skip
         return {"differences": sum(found.values()), "catalogues": found, "mended": not options["check"]}
