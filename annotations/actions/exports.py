@@ -24,7 +24,12 @@ from annotations.models import Catalogue, Event, ExportBatch, User
 from annotations.queries.feed import last_seq, products_as_of, rows_as_of
 
 ROWS_PER_TICK = 200
-TYPES = {".jsonl": "application/x-ndjson", ".csv": "text/csv; charset=utf-8", ".json": "application/json"}
+TYPES = {
+    ".jsonl": "application/x-ndjson",
+    ".csv": "text/csv; charset=utf-8",
+    ".json": "application/json",
+    ".zip": "application/zip",
+}
 Progress = Callable[[int, int], None]
 
 

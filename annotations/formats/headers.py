@@ -8,10 +8,10 @@ from collections.abc import Iterable
 
 TARGETS = (
     "id", "title", "description", "category", "language", "family",
-    "attribute", "attributes", "spans", "absent", "images", "",
+    "attribute", "attributes", "spans", "absent", "images", "", "ignore",
 )  # fmt: skip
 """What a column can be mapped to. ``attribute``: one facet's values; ``attributes``: many facets in one cell;
-empty: kept with the product and mapped to nothing."""
+empty: kept with the product and mapped to nothing; ``ignore``: left out."""
 
 # Names in order of preference: where a file has several, the first named here wins.
 _NAMES: dict[str, str] = {

@@ -80,10 +80,11 @@ class ProductReader:
         self._open = contextlib.ExitStack()
         try:
             options = dict(mapping.options) if mapping else {}
+            chosen = mapping if mapping and mapping.columns else None  # one without columns says how to read, no more
             headers, self._records = self._opened(readable, name, options)
             self._ahead = list(itertools.islice(self._records, SAMPLE))
             sample = [item for item in self._ahead if isinstance(item, Record)]
-            shape = mapping.shape if mapping else dialect_of(sample)
+            shape = chosen.shape if chosen else dialect_of(sample)
             if shape in DIALECTS:
                 headers, self._records = [], flatten(shape, itertools.chain(self._ahead, self._records))
                 self._ahead = list(itertools.islice(self._records, SAMPLE))
@@ -93,7 +94,7 @@ class ProductReader:
             self.headers = [h for h in headers if h not in NOTES_SET]
             if not sample and not any(isinstance(i, Problem) for i in self._ahead):
                 raise FileRefused("no-rows", self.file)
-            self.mapping = mapping or self._proposed(shape, sample)
+            self.mapping = chosen or self._proposed(shape, sample, options)
         except BaseException:
             self._open.close()
             raise
@@ -137,9 +138,9 @@ class ProductReader:
         except FileRefused as refused:
             yield problem("unreadable-row", file=part.name, line=0, detail=str(refused)[:200])
 
-    def _proposed(self, shape: str, sample: list[Record]) -> Mapping:
+    def _proposed(self, shape: str, sample: list[Record], options: dict[str, str]) -> Mapping:
         proposed = propose(self.headers, [r.cells for r in sample])
-        return replace(proposed, shape=shape) if shape in DIALECTS else proposed
+        return replace(proposed, shape=shape if shape in DIALECTS else proposed.shape, options=options)
 
     def about(self) -> int:
         """How many rows the file may have: its lines, over the lines that one of its first rows takes."""

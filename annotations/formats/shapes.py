@@ -44,20 +44,25 @@ _GOOGLE = {
     "product detail": "attributes", "custom label 0": "attribute", "custom label 1": "attribute",
     "custom label 2": "attribute", "custom label 3": "attribute", "custom label 4": "attribute",
 }  # fmt: skip
+_SLASHED = ("color", "material")
 _TABLES = {"shopify": _SHOPIFY, "magento": _MAGENTO, "google": _GOOGLE}
 
 
 def shape_of(headers: Iterable[str]) -> str:
     """The export these headers are of, by columns that only it has."""
+    headers = list(headers)
     names = {normal(h) for h in headers}
     if names & {"handle", "url handle"} and (
-        {"option1 name", "body (html)", "variant sku", "product image url", "image src", "vendor"} & names
+        {"option1 name", "body (html)", "variant sku", "product image url", "image src", "vendor", "tags"} & names
         or any(_METAFIELD.search(h) for h in headers)
     ):
         return "shopify"
     if "sku" in names and {"additional attributes", "attribute set code", "configurable variations"} & names:
         return "magento"
     if "id" in names and len({"image link", "item group id", "google product category", "availability"} & names) >= 2:
+        return "google"
+    # a supplemental feed names products by id alone, and nothing that Google does not know
+    if "id" in names and "title" not in names and len(names) > 2 and names <= _GOOGLE.keys():
         return "google"
     return ""
 
@@ -74,8 +79,9 @@ def shape_columns(shape: str, columns: Sequence[Column]) -> list[Column]:
             # The part in parentheses is stable, the name before it is in the shop's language.
             target, facet, separator = "attribute", meta[2], ";"
         elif target == "attribute":
-            facet = column.header
-            separator = "," if name == "tags" else "/" if name == "color" and shape == "google" else ""
+            # a feed in XML says age_group where a sheet says “age group”
+            facet = name.replace(" ", "_") if shape == "google" else column.header
+            separator = "," if name == "tags" else "/" if name in _SLASHED and shape == "google" else ""
         if name == "google product category" and "product type" in names:
             target = ""
         if name == "type" and shape == "shopify" and "product category" not in names:

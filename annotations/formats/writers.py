@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from annotations.formats.exporting import Writer
 from annotations.formats.write_csv import write_csv_long, write_csv_wide
+from annotations.formats.write_datasets import write_datasets
 from annotations.formats.write_jsonl import write_jsonl
 from annotations.formats.write_shops import write_google, write_labelstudio, write_shopify
 from annotations.formats.write_tables import write_parquet, write_xlsx
@@ -17,6 +18,7 @@ WRITERS: dict[str, Writer] = {
     "shopify": write_shopify,
     "google": write_google,
     "labelstudio": write_labelstudio,
+    "huggingface": write_datasets,
 }
 
 SUFFIXES: dict[str, str] = {
@@ -28,4 +30,5 @@ SUFFIXES: dict[str, str] = {
     "shopify": ".csv",
     "google": ".tsv",
     "labelstudio": ".json",
+    "huggingface": ".zip",
 }

@@ -26,8 +26,9 @@ WORDS = {
     "xlsx": gettext_lazy("Excel: one sheet, a column per facet"),
     "parquet": gettext_lazy("Parquet: a column per facet, each a list"),
     "shopify": gettext_lazy("Shopify: a CSV to import in the shop"),
-    "google": gettext_lazy("Google Merchant Center: a product feed"),
+    "google": gettext_lazy("Google Merchant Center: a supplemental feed"),
     "labelstudio": gettext_lazy("Label Studio: tasks with annotations"),
+    "huggingface": gettext_lazy("Hugging Face: a datasets folder as a zip, Parquet and a card"),
 }
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import tempfile
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from annotations.formats.exporting import ExportRow, ExportTag
 from annotations.formats.products import ProductReader, preview, read_products
 from annotations.formats.rows import FileRefused, Row
+from annotations.formats.writers import WRITERS
 
 from .helpers import read
 
@@ -154,3 +157,35 @@ def test_how_many_rows_there_may_be() -> None:
     assert about(7, "x") == 7
     assert abs(about(90_000, "short") - 90_000) < 4_500
     assert abs(about(5_000, "two\nlines") - 5_000) < 250
+
+
+def test_our_own_datasets_folder_and_label_studio_tasks_come_back_in() -> None:
+    pytest.importorskip("pyarrow")
+    rows = [
+        ExportRow("1", "Coat", "Warm wool.", "Wear", "en", "F1", {"colour": [ExportTag("black", "Black"), ExportTag("red", "Red|x")]}),
+        ExportRow("2", "大衣", "", "", "zh-hans", "", {"fit": [ExportTag("slim", "Slim", source="policy")]}),
+    ]  # fmt: skip
+    out = io.BytesIO()
+    assert WRITERS["huggingface"](iter(rows), out) == 2
+    again = io.BytesIO()
+    WRITERS["huggingface"](iter(rows), again)
+    assert out.getvalue() == again.getvalue()
+    with zipfile.ZipFile(out) as archive:
+        card = archive.read("README.md").decode()
+    assert "- en\n- zh\n" in card and "| colour | 1 | 2 |" in card
+    with tempfile.NamedTemporaryFile(suffix=".zip") as file:
+        file.write(out.getvalue())
+        file.flush()
+        back = [item for item in read_products(file.name) if isinstance(item, Row)]
+    assert [(r.id, r.title, r.description, r.category, r.family) for r in back] == [
+        ("1", "Coat", "Warm wool.", "Wear", "F1"), ("2", "大衣", "", "", ""),
+    ]  # fmt: skip
+    assert back[0].raw["colour"] == ["Black", "Red|x"] and back[0].extra["split"] == "train"
+
+    tasks = io.BytesIO()
+    WRITERS["labelstudio"](iter(rows), tasks)
+    found, problems = read(tasks.getvalue(), "tasks.json")
+    assert not problems
+    assert [(r.id, r.title, r.description, r.attributes) for r in found] == [
+        ("1", "Coat", "Warm wool.", {"colour": ["Black", "Red|x"]}), ("2", "大衣", "", {}),
+    ]  # fmt: skip
