@@ -19,9 +19,11 @@ from django.utils.translation import gettext as _
 from annotations.actions import audit, jobs
 from annotations.actions.errors import Conflict, Refused
 from annotations.formats.exporting import ExportRow
+from annotations.formats.write_shops import write_shopify
 from annotations.formats.writers import SUFFIXES, WRITERS
 from annotations.models import Catalogue, Event, ExportBatch, User
 from annotations.queries.feed import last_seq, products_as_of, rows_as_of
+from annotations.queries.patches import shop_layout
 
 ROWS_PER_TICK = 200
 TYPES = {
@@ -92,7 +94,11 @@ def export_file(
     rows = _counted(rows_as_of(catalogue, as_of), total, progress)
     with _whole_file(out) as temporary:
         with temporary.open("wb") as stream:
-            count = WRITERS[format](rows, stream)
+            # a patch for a shop has the columns that the shop's own export had
+            if format == "shopify":
+                count = write_shopify(rows, stream, layout=shop_layout(catalogue))
+            else:
+                count = WRITERS[format](rows, stream)
         with temporary.open("rb") as stream:
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         size = temporary.stat().st_size

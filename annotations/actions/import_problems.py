@@ -26,6 +26,9 @@ OWN_SENTENCES: Mapping[str, str] = {
     "long-field": _("The value has more than %(limit)s characters and was cut there."),
     "unknown-facet": _("The taxonomy has no facet of this name. Add it, or import the attributes as source facts."),
     "unknown-tag": _("The facet has no tag of this name. Add it, or make it a synonym of one."),
+    "unknown-product": _(
+        "There is no product of this id, and the file has no titles to make one of. Take in the whole feed first."
+    ),
     "several-values": _("The facet takes one value but the row has several. None was taken."),
     "not-archived": _(
         "Nothing was archived: %(detail)s rows could not be read, and their products would look like missing ones."

@@ -40,11 +40,11 @@ class Report:
                     if value in counted or len(counted) < MOST_VALUES:
                         counted[value] += 1
 
-    def settle(self, new: Sequence[Product], changed: Sequence[Product]) -> None:
-        """Products as they would be; the first few are kept as examples, with what they are now."""
+    def settle(self, new: Sequence[dict[str, Any]], changed: Sequence[dict[str, Any]]) -> None:
+        """Products as they would be, by attribute; the first few are kept as examples, with what they are now."""
         for product in new[: SHOWN - len(self.created)]:
-            self.created.append({"id": product.external_id, "title": _told(product.title)})
-        wanted = {product.external_id: product for product in changed[: max(0, SHOWN - len(self.updated))]}
+            self.created.append({"id": product["external_id"], "title": _told(product["title"])})
+        wanted = {product["external_id"]: product for product in changed[: max(0, SHOWN - len(self.updated))]}
         before = Product.objects.filter(catalogue=self._catalogue, external_id__in=wanted) if wanted else ()
         for stored in before:
             product = wanted[stored.external_id]
@@ -71,10 +71,10 @@ class Report:
         }
 
 
-def _differences(stored: Product, product: Product) -> list[dict[str, str]]:
+def _differences(stored: Product, product: dict[str, Any]) -> list[dict[str, str]]:
     found = []
     for name in FIELDS:
-        old, new = getattr(stored, name), getattr(product, name)
+        old, new = getattr(stored, name), product[name]
         if old == new:
             continue
         if isinstance(old, dict):
@@ -85,7 +85,7 @@ def _differences(stored: Product, product: Product) -> list[dict[str, str]]:
             ]
         else:
             found.append({"field": name, "before": _told(old), "after": _told(new)})
-    if stored.archived_at and not product.archived_at:
+    if stored.archived_at and not product["archived_at"]:
         found.append({"field": "archived", "before": str(stored.archived_at.date()), "after": ""})
     return found[: 2 * SHOWN]
 

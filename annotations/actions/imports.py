@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
@@ -16,20 +15,22 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions import audit, import_problems, learning, row_tags
+from annotations.actions import audit, import_problems, learning, partial_rows, reading, row_tags
 from annotations.actions.decide import Circumstances
 from annotations.actions.decide_lines import reviewer_named
 from annotations.actions.errors import Refused
 from annotations.actions.import_problems import own_problem, row_problem
+from annotations.actions.import_report import Report
 from annotations.actions.pictures import Album
 from annotations.actions.seen import Seen
 from annotations.actions.upsert import LIMITS, ROWS_PER_TRANSACTION, Incoming, classify, upsert, which_are_there
 from annotations.formats import mapping as mappings
 from annotations.formats.apply import Applier
 from annotations.formats.confined import read_products_confined
+from annotations.formats.covers import Covers
 from annotations.formats.messages import SENTENCES, sentence
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, Row, Same
-from annotations.models import Catalogue, Event, ImportBatch, Input, Membership, Product, User
+from annotations.models import Catalogue, Event, ImportBatch, ImportSource, Input, Membership, Product, User
 from annotations.queries.cleaning import cleaning_of
 from annotations.queries.taxonomy import Names
 from annotations.retelling import retell_all
@@ -69,9 +70,12 @@ def import_products(
     batch: ImportBatch | None = None,
     total: int = 0,
     fence: Callable[[], object] | None = None,
+    source: ImportSource | None = None,
 ) -> ImportBatch:
     """Create and update products from a file, 500 rows a transaction; bad rows become problems of the batch.
 
+    mapping:       what the columns mean; without, that of the source whose columns these are, else what is proposed
+    source:        whose file it is, where that is known
     attributes_as: ``source`` (facts beside the product), ``suggestions``, or ``approved`` (decided by ``user``: the
                    tags fit, and the facets that a row names have no others). Always kept with the product as well.
     pictures:      a zip or folder that holds the pictures the rows name; None leaves pictures as they are
@@ -86,14 +90,21 @@ def import_products(
     file_name = file_name or Path(path).name
     try:
         columns = mappings.Mapping.from_json(mapping) if mapping else None
+        if columns is None:
+            columns, source = reading.recognised(catalogue, path, name=file_name, limits=given)
+        told: dict[str, Any] = {}
         album = Album(pictures, given, store=not dry_run) if pictures else None
         try:
             # Rows that are there already need not be read further, unless more than the product is made of them.
             plain = not pictures and (batch.attributes_as if batch else attributes_as) == "source"
             items = read_products_confined(
                 path, columns, name=file_name, limits=given, raw=False, cleaning=cleaning_of(catalogue),
-                known=which_are_there(catalogue) if plain else None,
+                known=which_are_there(catalogue) if plain else None, opened=told.update,
             )  # fmt: skip
+            if told["mends"] and (batch.archive_missing if batch else archive_missing):
+                raise Refused(
+                    _("These are rows of a file and not all of it: what they lack is not missing."), "archive_missing"
+                )
         except BaseException:
             if album:
                 album.close()
@@ -102,17 +113,19 @@ def import_products(
         raise refused(refusal) from refusal
     if batch is None:
         batch = ImportBatch.objects.create(
-            catalogue=catalogue, user=user, file_name=file_name[:255], mapping=mapping or {}, sha256=_sha256(path),
+            catalogue=catalogue, user=user, file_name=file_name[:255], mapping=mapping or {},
+            sha256=reading.sha256_of(path),
             attributes_as=attributes_as, archive_missing=archive_missing, dry_run=dry_run,
         )  # fmt: skip
     batch.catalogue = catalogue
+    covers = reading.note_reading(batch, told, source)
     with ExitStack() as open_things:
         open_things.push(closing(items))  # type: ignore[type-var]
         if album:
             open_things.enter_context(album)
-        work = _Import(batch, open_things.enter_context(Seen()), album, fence or (lambda: None))
+        work = _Import(batch, open_things.enter_context(Seen()), album, fence or (lambda: None), covers)
         try:
-            work.run(items, progress or (lambda done, total, step: None), total)
+            work.run(items, progress or (lambda done, total, step: None), total or told["about"])
         except FileRefused as refusal:  # the reader ran out of time or memory: what went in before stays
             raise refused(refusal) from refusal
     return batch
@@ -160,11 +173,6 @@ def refused(refusal: FileRefused) -> Refused:
     return Refused(message, f"file-{refusal.code}", file=refusal.file)
 
 
-def _sha256(path: str | Path) -> str:
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
 @dataclass(slots=True)
 class _Import:
     """One file on its way in. What a transaction writes and what the batch counts of it are committed together."""
@@ -173,6 +181,8 @@ class _Import:
     seen: Seen
     album: Album | None
     fence: Callable[[], object]
+    covers: Covers | None = None
+    report: Report | None = None  # of a dry run
     names: Names | None = None
     by: Circumstances | None = None
     tagged: int = 0
@@ -184,6 +194,9 @@ class _Import:
         if batch.attributes_as != "source":
             self.names = Names.of(batch.catalogue)
             self.by = _decider(batch.catalogue, batch.user) if batch.attributes_as == "approved" else None
+        if batch.dry_run:  # one that was stopped begins anew: what it had found out is gone, and it wrote nothing else
+            forget_counts(batch)
+            self.report = Report(batch.catalogue)
         start, at = batch.position, 0
         progress(batch.rows, total, "")
         while chunk := _chunk(items):
@@ -216,6 +229,7 @@ class _Import:
         say = partial(self._say, problems)
         read = [item for item in items if not isinstance(item, Problem)]
         same = 0
+        strangers = partial_rows.strangers(self.batch.catalogue, read, self.covers)
         for row in read:
             first = self.seen.first_line(row.id, row.line)
             if first is not None:
@@ -224,12 +238,17 @@ class _Import:
             if isinstance(row, Same):
                 same += 1
                 continue
+            if row.id in strangers:
+                say("unknown-product", row, "id", row.id, severity="error")
+                continue
             for name, most in LIMITS.items():
                 if most and len(getattr(row, name)) > most:
                     say("long-field", row, name, getattr(row, name), limit=most)
-            incoming.append(Incoming(row))
+            incoming.append(Incoming(row, covers=self.covers))
             if self.names:
                 resolved.append(row_tags.resolve(row, self.names, say))
+        if self.report:
+            self.report.take(one.row for one in incoming)
         if self.album:
             shown, missed = self.album.take(
                 [one.row for one in incoming], catalogue=self.batch.catalogue, file=self.batch.file_name
@@ -254,8 +273,9 @@ class _Import:
             try:
                 with transaction.atomic():
                     self.fence()
-                    if batch.dry_run:
-                        classify(catalogue=batch.catalogue, incoming=incoming)
+                    if self.report:
+                        found = classify(catalogue=batch.catalogue, incoming=incoming)
+                        self.report.settle([row for _one, row in found.new], [row for _one, row in found.changed])
                     else:
                         pks = self.names is not None
                         upsert(catalogue=batch.catalogue, incoming=incoming, batch=batch, user=batch.user, pks=pks)
@@ -313,7 +333,8 @@ class _Import:
         with transaction.atomic():
             self.fence()
             batch.finished_at = timezone.now()
-            batch.save(update_fields=["finished_at"])
+            batch.report = self.report.to_json() if self.report else {}
+            batch.save(update_fields=["finished_at", "report"])
             if batch.dry_run:
                 return
             counts = {name: getattr(batch, name) for name in COUNTS if name != "position"}
@@ -323,6 +344,14 @@ class _Import:
             )  # fmt: skip
             if batch.created or batch.updated or batch.archived or self.tagged:
                 learning.request_refit(catalogue=batch.catalogue)
+
+
+def forget_counts(batch: ImportBatch) -> None:
+    """As if nothing had been read of the file yet. The caller saves."""
+    batch.problems.all().delete()  # type: ignore[attr-defined]
+    for name in COUNTS:
+        setattr(batch, name, 0)
+    batch.finished_at, batch.report = None, {}
 
 
 def _chunk(items: Iterator[Item]) -> list[Item]:

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import jobs
 from annotations.actions.errors import Conflict, Refused
-from annotations.actions.imports import house_limits, refused
+from annotations.actions.imports import forget_counts, house_limits, refused
 from annotations.formats.confined import preview_confined
 from annotations.formats.mapping import Mapping as ColumnMapping
 from annotations.formats.rows import FileRefused
@@ -25,7 +25,6 @@ TABLE, PICTURES = "table", "pictures.zip"
 """The only names that files are stored under; what a person called them is text in the row."""
 SHOWN_ROWS = 8
 SAMPLES = 3
-COUNTS = ("position", "rows", "created", "updated", "unchanged", "archived", "problem_count")
 
 
 class Sent(Protocol):
@@ -184,10 +183,7 @@ def _begin_again(batch: ImportBatch) -> None:
     """Forget what a dry run counted."""
     if _interrupted(batch):
         raise Conflict(_("a part of this file has been taken in already: go on with it"), "begun")
-    batch.problems.all().delete()  # type: ignore[attr-defined]
-    for name in COUNTS:
-        setattr(batch, name, 0)
-    batch.finished_at = None
+    forget_counts(batch)
 
 
 def discard(*, batch: ImportBatch) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from django.utils import timezone
 
-from annotations.actions import bulk, row_changes
+from annotations.actions import bulk, partial_rows, row_changes
 from annotations.formats.checks import supplier_of
+from annotations.formats.covers import Covers
 from annotations.formats.known import row_hash, text_hash
 from annotations.formats.rows import Row
 from annotations.models import SET_ASIDE_BY_PERSON, Catalogue, ImportBatch, Product, QueueItem, SetAside, User
@@ -37,11 +38,17 @@ LIMITS = {"family": 200, "category": 500, "language": 16}
 class Incoming:
     """A row on its way in. ``pictures`` None leaves the product's pictures as they are.
 
+    ``covers`` is what the row's file speaks of (None: all of the product); ``said`` keeps the row as the file has it
+    when it was made whole, and ``same`` says that the product is so already (``partial_rows``).
+
     ``status`` (created, updated, unchanged) and ``product`` (primary key; 0 for a new one) come out.
     """
 
     row: Row
     pictures: list[str] | None = None
+    covers: Covers | None = None
+    said: Row | None = None
+    same: bool = False
     status: str = ""
     product: int = 0
 
@@ -112,7 +119,10 @@ class Found:
 
 
 def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool = False) -> Found:
-    """What is new, what has changed. Fills ``status``. One query."""
+    """What is new, what has changed. Fills ``status``. One query; more where rows say a part of their product only."""
+    covers = next((one.covers for one in incoming), None)
+    if covers:
+        partial_rows.complete(catalogue=catalogue, incoming=incoming, covers=covers, lock=lock)
     known = Product.objects.filter(catalogue=catalogue, external_id__in=[one.row.id for one in incoming])
     if lock:
         known = known.select_for_update().order_by("id")
@@ -130,7 +140,7 @@ def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool =
         # what a person said about the row stays said
         aside = was_aside if was_aside in (*SET_ASIDE_BY_PERSON, SetAside.KEPT) else one.row.junk
         in_place = (archived_at is not None) == (aside not in ("", SetAside.KEPT)) and aside == was_aside
-        if old_hash == hashed and wanted == pictures and in_place:
+        if (old_hash == hashed or one.same) and wanted == pictures and in_place:
             one.status = "unchanged"
             if one.row.source_hash and one.row.source_hash != source_hash:
                 found.told_anew[one.product] = one.row.source_hash

@@ -51,6 +51,8 @@ class Applier:
         self._kept = frozenset(c.header for c in mapping.columns if not c.target)
         self._mapped = frozenset(c.header for c in mapping.columns if c.target)
         self._known = self._kept | self._mapped
+        # a table without any text adds to products that are there: that a row adds nothing is no problem of it
+        self.describes = bool(self._titles or self._descriptions) or not table
 
     def apply(self, record: Record, source_hash: str = "") -> tuple[Row | None, list[Problem]]:
         """``(row, problems)``; no row where a problem is an error, and no hash where there is any."""
@@ -105,7 +107,7 @@ class _Work:
         category, language = self._category(), self._plain("language")
         family = as_text(self.cells.get(FAMILY, "")) or self._plain("family")
         self._check_lengths(category=category, language=language, family=family)
-        if not (title or description or attributes or images):
+        if not (title or description or attributes or images) and a.describes:
             self._warn("blank-product", column=self._header("id"), value=product_id)
         if any(p.severity == "error" for p in self.problems):
             return None

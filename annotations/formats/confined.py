@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,7 +18,7 @@ from annotations.formats.cleaning import Cleaning
 from annotations.formats.known import row_hash, text_hash
 from annotations.formats.mapping import Mapping
 from annotations.formats.pictures import PictureRefused, open_pictures, reencode, thumbnail
-from annotations.formats.products import preview, read_products
+from annotations.formats.products import ProductReader, preview
 from annotations.formats.rows import Limits, Problem, Row, Same
 from annotations.formats.sandbox import Encoded, answered, ask, run_limited, stream_limited
 
@@ -62,37 +63,33 @@ def read_products_confined(
     raw: bool = True,
     cleaning: Cleaning = Cleaning(),  # noqa: B008  frozen
     known: Callable[[list[tuple[str, str]]], Iterable[int]] | None = None,
+    opened: Callable[[dict[str, Any]], object] | None = None,
 ) -> Iterator[Row | Same | Problem]:
     """``read_products`` of a file on disk, worked out in a child. Raises FileRefused like it, at once.
 
     raw:   False leaves the original cells in the child, which spares both sides half of the work of passing rows
     known: is given ``(id, source hash)`` of some rows and says which of them the products have, by their place; those
            come as Same and are neither cleaned nor passed
+    opened: is told at once how the file is read: ``kind``, ``headers``, ``mapping``, ``about``, ``mends`` (``Preview``)
     """
     given = mapping.to_json() if mapping else None
     items = stream_limited(
         _products, os.fspath(path), given, name, asdict(limits), raw, cleaning.to_json(), known is not None,
         seconds=seconds, megabytes=megabytes, answer=known and (lambda heads: list(known(heads))),
     )  # fmt: skip
-    first = next(items, None)
-    return _decoded(first, items)
+    told = next(items)
+    if opened:
+        opened(told)
+    return _decoded(items)
 
 
-def _decoded(first: Any, items: Iterator[Any]) -> Iterator[Row | Same | Problem]:
+def _decoded(items: Iterator[Any]) -> Iterator[Row | Same | Problem]:
     with contextlib.closing(items):  # type: ignore[type-var]
-        if first is None:
-            return
-        for data in _chain(first, items):
+        for data in itertools.chain.from_iterable(items):
             if isinstance(data, dict):
                 yield Problem.from_json(data)
             else:
                 yield Row(*data) if len(data) > 2 else Same(*data)
-
-
-def _chain(first: Any, rest: Iterator[Any]) -> Iterator[Any]:
-    yield from first
-    for block in rest:
-        yield from block
 
 
 class _Asking:
@@ -105,15 +102,24 @@ class _Asking:
 def _products(
     path: str, mapping: Any, name: str, limits: dict[str, Any], raw: bool, cleaning: Any, asking: bool
 ) -> Iterator[Any]:
-    """In the child. Items go out in blocks, which spares both sides most of the calls: a row or a Same as the list of
-    its fields, a problem as an object."""
+    """In the child. First how the file is read; then items in blocks, which spares both sides most of the calls: a row
+    or a Same as the list of its fields, a problem as an object."""
+    given = Mapping.from_json(mapping) if mapping else None
+    with ProductReader(
+        path, given, name=name, limits=Limits(**limits), cleaning=Cleaning.from_json(cleaning)
+    ) as reader:
+        if reader.refusal:
+            raise reader.refusal
+        yield {
+            "kind": reader.detected.kind, "headers": reader.headers, "mapping": reader.mapping.to_json(),
+            "about": reader.about(), "mends": reader.mends,
+        }  # fmt: skip
+        yield from _blocks(reader.rows(_Asking() if asking else None), raw)
+
+
+def _blocks(items: Iterable[Row | Same | Problem], raw: bool) -> Iterator[Encoded]:
     block: list[Any] = []
     chars = 0
-    given = Mapping.from_json(mapping) if mapping else None
-    items = read_products(
-        path, given, name=name, limits=Limits(**limits), cleaning=Cleaning.from_json(cleaning),
-        known=_Asking() if asking else None,
-    )  # fmt: skip
     for item in items:
         if isinstance(item, Row):
             block.append(_fields(item, raw))

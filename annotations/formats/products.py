@@ -78,6 +78,7 @@ class ProductReader:
     ) -> None:
         self.limits, self.cleaning = limits, cleaning
         self._open = contextlib.ExitStack()
+        self._lines = 0
         try:
             options = dict(mapping.options) if mapping else {}
             chosen = mapping if mapping and mapping.columns else None  # one without columns says how to read, no more
@@ -111,6 +112,8 @@ class ProductReader:
                     source, encoding=options.get("encoding", ""), delimiter=options.get("delimiter", "")
                 )
                 self.source: Source | None = source
+                if self.detected.kind in ("csv", "jsonl"):
+                    self._lines = source.lines_about()  # now: a source has one reader at a time
                 return open_records(source, self.detected, self.limits, options)
             except FileRefused as refused:
                 if refused.code != "zip" or place is None:
@@ -147,9 +150,7 @@ class ProductReader:
         last = max((item.line for item in self._ahead), default=0)
         if len(self._ahead) < SAMPLE:
             return len(self._ahead)
-        if self.source is None or self.detected.kind not in ("csv", "jsonl") or last <= 1:
-            return 0
-        return int(self.source.lines_about() * SAMPLE / last)
+        return int(self._lines * SAMPLE / last) if last > 1 else 0
 
     @property
     def refusal(self) -> FileRefused | None:

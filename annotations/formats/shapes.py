@@ -18,7 +18,7 @@ from annotations.formats.rows import Problem, Record
 
 HELD_ROWS = 5_000
 """Magento lists a product's variants before the product itself; this many rows are held back to learn their family."""
-_METAFIELD = re.compile(r"\(\s*(?:product\.)?metafields\.([\w-]+)\.([\w-]+)\s*\)\s*$", re.IGNORECASE)
+METAFIELD = re.compile(r"\(\s*(?:product\.)?metafields\.([\w-]+)\.([\w-]+)\s*\)\s*$", re.IGNORECASE)
 _SYSTEM = re.compile(
     r"^(has_options|required_options|quantity_and_stock_status|gift_message_available|options_container|"
     r"links_.*|shipment_type|weight_type|price_type|price_view|sku_type|msrp.*|ts_.*|custom_.*|is_.*|tax_class_id|"
@@ -54,7 +54,7 @@ def shape_of(headers: Iterable[str]) -> str:
     names = {normal(h) for h in headers}
     if names & {"handle", "url handle"} and (
         {"option1 name", "body (html)", "variant sku", "product image url", "image src", "vendor", "tags"} & names
-        or any(_METAFIELD.search(h) for h in headers)
+        or any(METAFIELD.search(h) for h in headers)
     ):
         return "shopify"
     if "sku" in names and {"additional attributes", "attribute set code", "configurable variations"} & names:
@@ -75,7 +75,7 @@ def shape_columns(shape: str, columns: Sequence[Column]) -> list[Column]:
     for column in columns:
         name = normal(column.header)
         target, facet, separator = table.get(name, ""), "", ""
-        if shape == "shopify" and (meta := _METAFIELD.search(column.header)):
+        if shape == "shopify" and (meta := METAFIELD.search(column.header)):
             # The part in parentheses is stable, the name before it is in the shop's language.
             target, facet, separator = "attribute", meta[2], ";"
         elif target == "attribute":

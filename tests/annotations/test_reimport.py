@@ -30,10 +30,13 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     taken: list[Any] = []
     confined = imports.read_products_confined
 
-    def spied(*args: Any, **kwargs: Any) -> Any:
-        for item in confined(*args, **kwargs):
+    def noted(items: Any) -> Any:
+        for item in items:
             taken.append(item)
             yield item
+
+    def spied(*args: Any, **kwargs: Any) -> Any:
+        return noted(confined(*args, **kwargs))  # opened at once, as the real one is
 
     monkeypatch.setattr(imports, "read_products_confined", spied)
     return taken
