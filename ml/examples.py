@@ -147,8 +147,13 @@ def targets(schema: Schema, examples: Sequence[Example]) -> tuple[np.ndarray, np
 
 def in_fold(key: str, share: float, salt: str = "") -> bool:
     """True for a fixed pseudo-random ``share`` (0 to 1) of all keys: the same key always answers the same."""
+    return draw_of(key, salt) < share
+
+
+def draw_of(key: str, salt: str = "") -> float:
+    """A number in [0, 1) drawn for the key, always the same: :func:`in_fold` takes the keys below its share."""
     digest = hashlib.sha256(f"{salt}\0{key}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") < share * 2**64
+    return int.from_bytes(digest[:8], "big") / 2**64
 
 
 def split_by_family(examples: Sequence[Example], share: float, salt: str = "") -> tuple[list[Example], list[Example]]:

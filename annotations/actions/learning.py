@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -12,6 +13,7 @@ from annotations.actions import jobs
 from annotations.models import Catalogue, Job, ModelVersion, User
 
 TRIES = 5
+READ_AGAIN = timedelta(hours=1)  # after reading failed
 
 
 def after_decisions(*, catalogue: Catalogue, seq: int) -> Job:
@@ -21,6 +23,15 @@ def after_decisions(*, catalogue: Catalogue, seq: int) -> Job:
 
 def request_refit(*, catalogue: Catalogue, user: User | None = None) -> Job:
     return jobs.enqueue(kind="refit", queue="ml", catalogue=catalogue, user=user, coalesce_key=f"refit:{catalogue.pk}")
+
+
+def request_reading(*, catalogue: Catalogue) -> Job | None:
+    """Have the encoders read what they have not; None after a failure, which is not tried again at every decision."""
+    key = f"read:{catalogue.pk}"
+    failed = Job.objects.filter(coalesce_key=key, state=Job.State.FAILED, finished_at__gt=timezone.now() - READ_AGAIN)
+    if failed.exists():
+        return None
+    return jobs.enqueue(kind="read", queue="ml", catalogue=catalogue, coalesce_key=key)
 
 
 def request_score(*, catalogue: Catalogue, everything: bool = False, user: User | None = None) -> Job:

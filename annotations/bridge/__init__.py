@@ -3,23 +3,28 @@
 Nothing here writes to the database, and nothing here imports torch, directly or through what it imports.
 """
 
-from annotations.bridge.encoders import sentence_encoder_ready
+from annotations.bridge.encoders import prepare
 from annotations.bridge.full import checked_plan, comparison, pack, plan_presets, take_apart, write_job_directory
-from annotations.bridge.instant import Fitted, Ranked, fit_instant, prune, rank
+from annotations.bridge.instant import Fitted, fit_instant, prune
+from annotations.bridge.order import Order, hold_back, latest, rank
+from annotations.bridge.rows import encoders_root
 from annotations.bridge.suggesting import predictor, serving, suggest
 
 __all__ = [
     "Fitted",
-    "Ranked",
+    "Order",
     "checked_plan",
     "comparison",
+    "encoders_root",
     "fit_instant",
+    "hold_back",
+    "latest",
     "pack",
     "plan_presets",
     "predictor",
+    "prepare",
     "prune",
     "rank",
-    "sentence_encoder_ready",
     "serving",
     "suggest",
     "take_apart",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,13 @@ def encoders_root() -> Path:
 
 
 def embedding_cache() -> EmbeddingCache:
-    return EmbeddingCache(models_root() / "embeddings")
+    return _cache(models_root() / "embeddings")
+
+
+@lru_cache(maxsize=8)
+def _cache(root: Path) -> EmbeddingCache:
+    """One for all threads of a process: each would index the same files."""
+    return EmbeddingCache(root)
 
 
 def schema_of(catalogue: Catalogue) -> Schema:

@@ -24,11 +24,16 @@ def predictor(model: ModelVersion) -> Predictor:
             _loaded.move_to_end(model.path)
             return found
     fresh = Predictor.load(models_root() / model.path, encoders_root(), cache=embedding_cache())
+    remember(model.path, fresh)
+    return fresh
+
+
+def remember(path: str, fresh: Predictor) -> None:
+    """Keep a model that was made or read in this process under the path of its bundle."""
     with _lock:
-        _loaded[model.path] = fresh
+        _loaded[path] = fresh
         while len(_loaded) > LOADED:
             _loaded.popitem(last=False)
-    return fresh
 
 
 def serving(catalogue: Catalogue) -> Predictor | None:

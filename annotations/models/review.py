@@ -197,6 +197,10 @@ class QueueItemQuerySet(models.QuerySet["QueueItem"]):
         """Those that still want a decision, leased or not."""
         return self.filter(status__in=QueueItem.WAITING)
 
+    def free_at(self, moment: object) -> QueueItemQuerySet:
+        """Those that nobody holds then."""
+        return self.filter(Q(lease_until=None) | Q(lease_until__lte=moment))
+
     def free_for(self, user: object) -> QueueItemQuerySet:
         """Those that nobody else holds right now."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lt=timezone.now()) | Q(lease_owner=user))

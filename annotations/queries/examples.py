@@ -53,6 +53,39 @@ def facts(catalogue: Catalogue, products: QuerySet[Product] | None = None) -> It
     yield from _with_decisions(chunk)
 
 
+def revisions(catalogue: Catalogue) -> dict[int, int]:
+    """Primary key of every live product to its revision: what changed since is what differs. One query, no texts."""
+    return dict(live_products(catalogue).values_list("pk", "revision"))
+
+
+def bare_facts(catalogue: Catalogue, products: Sequence[int] | None = None) -> Iterator[ProductFacts]:
+    """Live products as a model reads them, without what is known of them; all of them, or those asked for."""
+    live = live_products(catalogue)
+    if products is None:
+        yield from (of_product(p) for p in live.iterator(chunk_size=CHUNK))
+        return
+    for begin in range(0, len(products), CHUNK):
+        yield from (of_product(p) for p in live.filter(pk__in=products[begin : begin + CHUNK]))
+
+
+def facts_of(catalogue: Catalogue, products: Sequence[int]) -> Iterator[ProductFacts]:
+    """These products, where they are live, with what is known of them."""
+    for begin in range(0, len(products), CHUNK):
+        yield from facts(catalogue, live_products(catalogue).filter(pk__in=products[begin : begin + CHUNK]))
+
+
+def decided_since(catalogue: Catalogue, seq: int) -> set[int]:
+    """Products that anything was decided about after ``seq``."""
+    later = catalogue.decisions.filter(seq__gt=seq)  # type: ignore[attr-defined]
+    return set(later.values_list("product", flat=True))
+
+
+def waiting(catalogue: Catalogue) -> list[int]:
+    """Live products that still want a decision."""
+    items = QueueItem.objects.filter(catalogue=catalogue, status__in=QueueItem.WAITING, product__archived_at=None)
+    return list(items.order_by("product").values_list("product", flat=True))
+
+
 def decided_facts(catalogue: Catalogue, newest: int | None = None) -> list[ProductFacts]:
     """Those that somebody decided on; with ``newest``, about that many, the latest completed first."""
     decided: Any = catalogue.decisions.values("product")  # type: ignore[attr-defined]

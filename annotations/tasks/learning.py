@@ -1,19 +1,23 @@
-"""Jobs of the instant tier: ``refit`` after decisions, imports and promotions; ``score`` on request."""
+"""Jobs of the instant tier: ``refit`` after decisions, imports and promotions, ``score`` for what lies further down the
+queue or for everything, ``read`` for texts that a slow encoder has not read yet.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotations import bridge
-from annotations.actions import learning, suggestions
+from annotations.actions import learning, queue_order, suggestions
 from annotations.actions.claims import Claim
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, ModelVersion
 from annotations.tasks.registry import handles
 
+STORED_AT_ONCE = 100  # products between two looks at whether a refit wants the machine
 BUNDLES_KEPT = 5  # instant bundles on disk per catalogue; the rows of older ones stay, decisions name them
 
 
@@ -23,18 +27,12 @@ def refit(claim: Claim) -> dict[str, Any]:
 
 
 def _refit(claim: Claim) -> dict[str, Any]:
-    """Refit the instant head on every decision, make it the one that suggests, and re-order what waits.
+    """Refit the instant head on every decision, make it the one that suggests, and put the head of the queue in order.
 
-    The very first time, people get suggestions from words alone while the sentence encoder is being prepared.
+    What waits further down is suggested anew by a job of its own; so is what an encoder has not read yet.
     """
     catalogue = Catalogue.objects.get(pk=claim.catalogue.pk)
-    if bridge.serving(catalogue) is None and not bridge.sentence_encoder_ready(catalogue):
-        _fit_and_score(claim, catalogue, lexical_only=True)
-    return _fit_and_score(claim, catalogue)
-
-
-def _fit_and_score(claim: Claim, catalogue: Catalogue, *, lexical_only: bool = False) -> dict[str, Any]:
-    fitted = bridge.fit_instant(catalogue, lambda step: claim.progress(step=step), lexical_only=lexical_only)
+    fitted = bridge.fit_instant(catalogue, lambda step: claim.progress(step=step))
     with transaction.atomic():
         claim.fence()
         model = learning.adopt_instant(
@@ -46,9 +44,32 @@ def _fit_and_score(claim: Claim, catalogue: Catalogue, *, lexical_only: bool = F
             decided_seq=fitted.decided_seq,
             encoder=fitted.encoder,
         )
-    scored = _score(claim, catalogue, model, everything=False)
+    order = _ranked(claim, catalogue, model)
+    queue_order.place(catalogue=catalogue, head=order.places(), rest=order.rest())
+    claim.progress(step=str(_("Storing suggestions")))
+    stored = _store(claim, order, order.stale(order.front))
+    if len(order.stale()):
+        learning.request_score(catalogue=catalogue)
+    if fitted.unread:
+        learning.request_reading(catalogue=catalogue)
     bridge.prune(catalogue, keep=BUNDLES_KEPT)
-    return {"model": model.name, "metrics": fitted.metrics, **scored}
+    return {"model": model.name, "metrics": fitted.metrics, "products": len(order), "suggestions": stored}
+
+
+def _ranked(claim: Claim, catalogue: Catalogue, model: ModelVersion, *, everything: bool = False) -> bridge.Order:
+    claim.progress(step=str(_("Ranking what waits")))
+    order = bridge.rank(catalogue, model, everything=everything)
+    if order is None:
+        raise Refused(_("The model's files are gone: run “train --tier instant” again."), "model_files")
+    return order
+
+
+def _store(claim: Claim, order: bridge.Order, positions: Any) -> int:
+    stored = suggestions.store(
+        suggestions=order.suggestions(positions), model=order.model, advance=lambda count: claim.check()
+    )
+    order.stored(positions)
+    return stored
 
 
 @handles("score")
@@ -58,20 +79,49 @@ def score(claim: Claim) -> dict[str, Any]:
     if bridge.serving(catalogue) is None:
         return _refit(claim)
     model = ModelVersion.objects.get(pk=catalogue.serving_id or 0)
-    return _score(claim, catalogue, model, everything=bool(claim.params.get("everything")))
+    if not claim.params.get("everything"):
+        return _score_rest(claim, catalogue, model)
+    order = _ranked(claim, catalogue, model, everything=True)
+    done = stored = 0
+    for batch in _batches(order.best_first):
+        stored += _store(claim, order, batch)
+        done += len(batch)
+        claim.progress(done, len(order), step=str(_("Storing suggestions")))
+    return {"products": len(order), "suggestions": stored}
 
 
-def _score(claim: Claim, catalogue: Catalogue, model: ModelVersion, *, everything: bool) -> dict[str, Any]:
-    claim.progress(step=str(_("Ranking what waits")))
-    ranked = bridge.rank(catalogue, model, everything=everything)
-    if ranked is None:
-        raise Refused(_("The model's files are gone: run “train --tier instant” again."), "model_files")
-    done = 0
+def _score_rest(claim: Claim, catalogue: Catalogue, model: ModelVersion) -> dict[str, Any]:
+    """Bring what waits up to date, from the head of the queue down, and hold back while a refit runs.
 
-    def advance(count: int) -> None:
-        nonlocal done
-        done += count
-        claim.progress(done, len(ranked), step=str(_("Storing suggestions")))
+    A refit in between gives another model and another order: the work goes on with these. It ends after as many
+    products as were out of date at its start, so that it ends however often people decide; each refit asks again.
+    """
+    order = bridge.latest(catalogue)
+    if order is None or order.model != model:
+        order = _ranked(claim, catalogue, model)
+    left = order.stale()
+    done, total, stored = 0, len(left), 0
+    while len(left) and done < total:
+        bridge.hold_back(catalogue, claim.check)
+        newer = bridge.latest(catalogue)
+        if newer is not None and newer is not order:
+            order, left = newer, newer.stale()
+        batch, left = left[:STORED_AT_ONCE], left[STORED_AT_ONCE:]
+        stored += _store(claim, order, batch)
+        done += len(batch)
+        claim.progress(done, total, step=str(_("Storing suggestions")))
+    return {"products": len(order), "suggestions": stored}
 
-    stored = suggestions.store(suggestions=ranked.suggestions(), model=model, advance=advance)
-    return {"products": len(ranked), "suggestions": stored}
+
+def _batches(positions: Any) -> Iterator[Any]:
+    for begin in range(0, len(positions), STORED_AT_ONCE):
+        yield positions[begin : begin + STORED_AT_ONCE]
+
+
+@handles("read")
+def read(claim: Claim) -> dict[str, Any]:
+    """Have the encoders read every product, then refit with all there is to know."""
+    catalogue = Catalogue.objects.get(pk=claim.catalogue.pk)
+    texts = bridge.prepare(catalogue, lambda step: claim.progress(step=step), claim.progress)
+    learning.request_refit(catalogue=catalogue)
+    return {"texts": texts}

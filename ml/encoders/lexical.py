@@ -16,7 +16,6 @@ from typing import Self
 import numpy as np
 from safetensors.numpy import load_file, save_file
 from scipy import sparse
-from sklearn.utils.extmath import randomized_svd
 
 from ml.encoders.base import EncoderError, normalise, read_card, write_card
 from ml.encoders.ngrams import Grams, TextBatch
@@ -260,6 +259,8 @@ def _decompose(weighed: sparse.csr_matrix, plan: LexicalPlan) -> np.ndarray:
         singular = np.sqrt(values[top])
         right = (weighed.T @ left[:, top]) / singular
     else:
+        from sklearn.utils.extmath import randomized_svd  # takes seconds to import, and only fitting needs it
+
         size = min(plan.dim, min(weighed.shape) - 1)
         _, singular, transposed = randomized_svd(weighed, n_components=size, n_iter=3, random_state=plan.seed)
         right = transposed.T

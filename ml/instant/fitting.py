@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ml.encoders.base import Encoder, normalise
 from ml.encoders.lexical import LexicalEncoder
@@ -35,9 +34,9 @@ from ml.instant.dictionary import Dictionary, precision
 from ml.instant.evidence import dictionary_evidence, entry_counts, label_evidence, prior_logits
 from ml.instant.model import Features, InstantModel, Plan, read_features
 from ml.instant.prototype import facet_contrast, label_examples, prototypes
+from ml.instant.threads import one_blas_thread
 from ml.schema import Schema
 
-SMALL = 10**8  # products x features x tags: below, threads wait for each other longer than they work
 DEFAULT_THRESHOLD = 0.5
 DEFAULT_STRONG = 0.9
 
@@ -120,8 +119,8 @@ def check(schema: Schema, encoders: Sequence[Encoder]) -> None:
 def fit_material(material: Material, previous: InstantModel | None, *, recalibrate: bool = True) -> InstantModel:
     """Fit the head, and unless told otherwise the calibration, on everything that is known."""
     features, truth, plan = material.features, material.truth, material.plan
-    products, tags = truth.y.shape
-    with threadpool_limits(limits=1 if products * features.dense.shape[1] * tags < SMALL else None):
+    products = len(truth.y)
+    with one_blas_thread():
         began = time.perf_counter()
         centre = features.dense.mean(axis=0) if products else np.zeros(features.dense.shape[1], dtype=np.float32)
         rotation = head.rotate(features.dense, plan.ridge) if products else None

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ml.instant.threads import THREADS, in_parallel
+
 TOLERANCE = 2e-3  # largest change of a tag's weights in its last step, in rotated coordinates
+WIDE = 100_000  # products x tags from which tags are solved in groups side by side
 FEWER = 0.7  # share of tags still moving below which the others are set aside
 
 
@@ -73,6 +76,21 @@ def solve(
     """
     z = rotation.rotated if rows is None else rotation.rotated[rows]
     y, weight = (y, weight) if rows is None else (y[rows], weight[rows])
+    out = np.zeros((z.shape[1], y.shape[1]), dtype=np.float32)
+
+    def work(columns: np.ndarray) -> None:
+        first = None if start is None else start[:, columns]
+        out[:, columns] = _solve(rotation, z, y[:, columns], weight[:, columns], first, steps)
+
+    groups = THREADS if y.size >= WIDE else 1
+    in_parallel(work, np.array_split(np.arange(y.shape[1]), groups))
+    return out
+
+
+def _solve(
+    rotation: Rotation, z: np.ndarray, y: np.ndarray, weight: np.ndarray, start: np.ndarray | None, steps: int
+) -> np.ndarray:
+    """See :func:`solve`, for the rows of ``z``: one group of tags, which need nothing of each other."""
     y, weight = y.astype(np.float32), weight.astype(np.float32)
     best = np.zeros((z.shape[1], y.shape[1]), dtype=np.float32) if start is None else start.astype(np.float32)
     out = best.copy()

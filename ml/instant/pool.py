@@ -12,11 +12,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 
 from ml.encoders.base import Encoder
-from ml.examples import Example, targets
+from ml.encoders.lexical import LexicalEncoder
+from ml.examples import Example, draw_of, targets
 from ml.instant.cache import EmbeddingCache, keys_of
 from ml.instant.dictionary import Dictionary, plain, tokens
 from ml.instant.evidence import Hits
@@ -30,9 +32,12 @@ from ml.instant.fitting import (
     label_vectors,
 )
 from ml.instant.model import Features, InstantModel, Plan, applies_to, claims_of
+from ml.instant.scoring import blocks
+from ml.instant.threads import in_parallel
 from ml.schema import Schema
 
 AT_ONCE = 1000  # products read at a time
+CODES = 200  # steps of a swept probability
 Fetch = Callable[[Sequence[int]], Iterable[tuple[int, Example]]]
 
 
@@ -58,21 +63,44 @@ class _Found:
     word: list[np.ndarray] = field(default_factory=list)
     word_row: list[np.ndarray] = field(default_factory=list)
     hits: list[Hits] = field(default_factory=list)
+    read: int = 0  # texts that slow encoders read
+
+
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """codes ``(n, T)`` uint8: probabilities in steps of ``1 / CODES``; doubt ``(n,)``: over the facets of a product, the
+    sum of one minus the margin of its most doubtful tag."""
+
+    codes: np.ndarray
+    doubt: np.ndarray
 
 
 class Pool:
     """Products by key (an integer of the caller's), each in a row of its own; not safe for two threads at once.
 
-    fetch: asked for products by key whose text must be read again; those that are gone may be left out.
+    fetch: asked for products by key whose text must be read again; those that are gone may be left out
+    patience: texts that a slow encoder may read in one call of ``put``; of the others its part of the features is zero,
+    as of a text that it cannot read, until :meth:`read_again` finds their vectors in the cache. None: all of them
     """
 
-    def __init__(self, schema: Schema, encoders: Sequence[Encoder], cache: EmbeddingCache, fetch: Fetch) -> None:
+    def __init__(
+        self,
+        schema: Schema,
+        encoders: Sequence[Encoder],
+        cache: EmbeddingCache,
+        fetch: Fetch,
+        *,
+        patience: int | None = None,
+    ) -> None:
         check(schema, encoders)
+        self._patience = patience
+        self._unread: dict[str, set[int]] = {}  # encoder to keys
         self.schema, self.encoders = schema, list(encoders)
         self._cache, self._fetch = cache, fetch
         self.dictionary = Dictionary.build(schema)
         self.row_of: dict[int, int] = {}
         self.keys = np.zeros(0, dtype=np.int64)
+        self.draws = np.zeros(0)  # a number in [0, 1) by row, drawn for the product's id: who is in the blind slice
         self.ids: list[str] = []
         self.families: list[str] = []
         self._dense = np.zeros((0, sum(e.dim for e in self.encoders)), dtype=np.float32)
@@ -85,6 +113,7 @@ class Pool:
         self._word, self._word_row = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
         self._decided: dict[int, Example] = {}
         self._truth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
+        self._tables_of: tuple[Any, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.row_of)
@@ -111,22 +140,58 @@ class Pool:
         examples = [example for _key, example in products]
         rows = self._rows_for([key for key, _example in products])
         text = keys_of(examples)
-        begin = 0
-        for encoder in self.encoders:
-            self._cache.fill(encoder, examples, text)
-            self._dense[rows, begin : begin + encoder.dim] = self._cache.read(encoder, text)
-            begin += encoder.dim
         self._text[rows] = text
         self.keys[rows] = [key for key, _example in products]
+        begin = 0
+        for encoder in self.encoders:
+            there = self._cache.has(encoder, text)
+            slow = not isinstance(encoder, LexicalEncoder)
+            if not slow or self._patience is None or found.read + (~there).sum() <= self._patience:
+                read = self._cache.fill(encoder, examples, text)
+                found.read += read if slow else 0
+                there[:] = True
+            self._take_vectors(encoder, begin, rows, there)
+            begin += encoder.dim
         words = [_words(example) for example in examples]
         for row, example in zip(rows.tolist(), examples, strict=True):
             self.ids[row], self.families[row] = example.id, example.family
+            self.draws[row] = draw_of(example.id, "blind")
             self._category_of[row] = self._category.code(example.category)
             self._claims_of[row] = self._claims.code(tuple(sorted(f for f, values in example.source.items() if values)))
         found.rows.append(rows)
         found.word.append(np.concatenate(words))
         found.word_row.append(np.repeat(rows, [len(w) for w in words]).astype(np.int32))
         found.hits.append(self._match(rows, examples))
+
+    def _take_vectors(self, encoder: Encoder, begin: int, rows: np.ndarray, there: np.ndarray) -> None:
+        """The encoder's part of the features of these rows, where its vectors are ``there``."""
+        block = slice(begin, begin + encoder.dim)
+        self._dense[rows[there], block] = self._cache.read(encoder, self._text[rows[there]])
+        self._dense[rows[~there], block] = 0.0
+        unread = self._unread.setdefault(encoder.hash, set())
+        unread.difference_update(self.keys[rows[there]].tolist())
+        unread.update(self.keys[rows[~there]].tolist())
+
+    @property
+    def unread(self) -> int:
+        """How many products some encoder has still to read."""
+        return len(set().union(*(self._unread.get(e.hash, set()) for e in self.encoders)))
+
+    def missing(self, encoder: Encoder) -> int:
+        """How many products' texts have no vector of this encoder, one of the pool's or another."""
+        rows = np.fromiter(self.row_of.values(), dtype=np.int64, count=len(self.row_of))
+        return int((~self._cache.has(encoder, self._text[rows])).sum())
+
+    def read_again(self) -> None:
+        """Take the vectors that came into the cache since."""
+        begin = 0
+        for encoder in self.encoders:
+            keys = [key for key in self._unread.get(encoder.hash, ()) if key in self.row_of]
+            self._unread[encoder.hash] = set(keys)
+            if keys:
+                rows = np.array([self.row_of[key] for key in keys], dtype=np.int64)
+                self._take_vectors(encoder, begin, rows, self._cache.has(encoder, self._text[rows]))
+            begin += encoder.dim
 
     def _rows_for(self, keys: Sequence[int]) -> np.ndarray:
         new = [key for key in dict.fromkeys(keys) if key not in self.row_of]
@@ -140,7 +205,7 @@ class Pool:
     def _grow(self, missing: int) -> None:
         before = len(self.ids)
         more = max(missing, before // 4, AT_ONCE)
-        for name in ("_dense", "_text", "_category_of", "_claims_of", "keys"):
+        for name in ("_dense", "_text", "_category_of", "_claims_of", "keys", "draws"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), dtype=array.dtype)]))
         self.ids += [""] * more
@@ -204,10 +269,10 @@ class Pool:
         """Keys of the products of which anything is known, oldest decision first."""
         return sorted(self._decided, key=lambda key: (self._decided[key].time, key))
 
-    def answered(self, keys: Sequence[int]) -> np.ndarray:
+    def answered(self, keys: Sequence[int] | np.ndarray) -> np.ndarray:
         """``(n, T)`` bool: the tag's facet of the product has been looked at as a whole."""
         out = np.zeros((len(keys), len(self.schema.columns)), dtype=bool)
-        for at, key in enumerate(keys):
+        for at, key in enumerate(np.asarray(keys).tolist()):
             if (example := self._decided.get(key)) is not None:
                 for facet in example.complete:
                     out[at, self.schema.facet_columns.get(facet, [])] = True
@@ -228,18 +293,19 @@ class Pool:
             self.decide(decided.items())
 
     def _use_encoders(self, encoders: list[Encoder]) -> None:
-        rows = np.fromiter(self.row_of.values(), dtype=np.int64, count=len(self.row_of))
-        dense = np.zeros((len(self._dense), sum(e.dim for e in encoders)), dtype=np.float32)
-        keys, begin = list(self.row_of), 0
+        """Texts that only a slow encoder lacks stay unread where there are more of them than patience."""
+        keys = np.array(sorted(self.row_of), dtype=np.int64)
+        rows = np.array([self.row_of[int(key)] for key in keys], dtype=np.int64)
         for encoder in encoders:
-            missing = ~self._cache.has(encoder, self._text[rows])
-            asked = [keys[i] for i in np.flatnonzero(missing)]
-            for at in range(0, len(asked), AT_ONCE):
-                found = [example for _key, example in self._fetch(asked[at : at + AT_ONCE])]
-                self._cache.fill(encoder, found)
-            dense[rows, begin : begin + encoder.dim] = self._cache.read(encoder, self._text[rows])
+            asked = keys[~self._cache.has(encoder, self._text[rows])].tolist()
+            if isinstance(encoder, LexicalEncoder) or self._patience is None or len(asked) <= self._patience:
+                for at in range(0, len(asked), AT_ONCE):
+                    self._cache.fill(encoder, [example for _key, example in self._fetch(asked[at : at + AT_ONCE])])
+        self._dense = np.zeros((len(self._dense), sum(e.dim for e in encoders)), dtype=np.float32)
+        self.encoders, self._unread, begin = encoders, {}, 0
+        for encoder in encoders:
+            self._take_vectors(encoder, begin, rows, self._cache.has(encoder, self._text[rows]))
             begin += encoder.dim
-        self._dense, self.encoders = dense, encoders
 
     def _renumber(self, dictionary: Dictionary, again: set[str] = frozenset()) -> None:  # type: ignore[assignment]
         """Take over a dictionary: hits of entries that stayed get their new numbers; where entries came or went, the
@@ -275,28 +341,75 @@ class Pool:
 
     # ---- reading and fitting --------------------------------------------------------------------------------------
 
+    def rows(self, keys: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Where the pool keeps these products; the same until one is dropped. Raises KeyError for an unknown one."""
+        return np.fromiter((self.row_of[key] for key in np.asarray(keys).tolist()), dtype=np.int64, count=len(keys))
+
     def features(self, keys: Sequence[int] | np.ndarray) -> Features:
         """What a model reads of these products (without the places of dictionary hits in the text)."""
-        rows = np.array([self.row_of[int(key)] for key in keys], dtype=np.int64)
-        return self._features(rows)
+        rows = self.rows(keys)
+        return self._features(rows, self._hits_of(rows))
 
-    def _features(self, rows: np.ndarray) -> Features:
-        dense = self._dense[rows]
+    def _hits_of(self, rows: np.ndarray) -> Hits:
         place = np.full(len(self.ids), -1, dtype=np.int64)
         place[rows] = np.arange(len(rows))
-        kept = place[self._hits.row] >= 0
         hits = self._hits
+        at = place[hits.row]
+        kept = at >= 0
+        return Hits(at[kept], hits.entry[kept], hits.column[kept], hits.place[kept])
+
+    def _features(self, rows: np.ndarray, hits: Hits) -> Features:
+        dense = self._dense[rows]
         ends = np.cumsum([e.dim for e in self.encoders])
-        categories = np.stack([applies_to(self.schema, str(c)) for c in self._category.values or [""]])
-        claims = np.stack([claims_of(self.schema, c) for c in self._claims.values or [()]])  # type: ignore[arg-type]
+        categories, claims = self._tables()
         return Features(
             dense=dense,
             blocks=[dense[:, end - e.dim : end] for e, end in zip(self.encoders, ends, strict=True)],
             matches=[],
-            hits=Hits(place[hits.row[kept]], hits.entry[kept], hits.column[kept], hits.place[kept]),
+            hits=hits,
             applies=categories[self._category_of[rows]],
             claimed=claims[self._claims_of[rows]],
         )
+
+    def _tables(self) -> tuple[np.ndarray, np.ndarray]:
+        """``(categories, T)`` where a tag is a question at all, ``(claims, T)`` where the source came with a value."""
+        have = (len(self._category.values), len(self._claims.values))
+        if self._tables_of is None or self._tables_of[0] is not self.schema or self._tables_of[1] != have:
+            categories = np.stack([applies_to(self.schema, str(c)) for c in self._category.values or [""]])
+            claims = np.stack([claims_of(self.schema, c) for c in self._claims.values or [()]])  # type: ignore[arg-type]
+            self._tables_of = (self.schema, have, categories, claims)
+        return self._tables_of[2:]
+
+    def follow(self, model: InstantModel) -> None:
+        """Read products as this model does, fitted here or elsewhere."""
+        self.use(model.schema, model.encoders)
+        if model.dictionary is not self.dictionary:
+            self._renumber(model.dictionary)
+
+    def sweep(self, model: InstantModel, keys: Sequence[int] | np.ndarray) -> Swept:
+        """All scores of these products, small: a block at a time, on as many threads as there are cores.
+
+        The model must be the one fitted here last, or followed.
+        """
+        if model.dictionary is not self.dictionary:
+            raise ValueError("the pool reads products for another model")
+        rows, scorer = self.rows(keys), model.scorer
+        out = Swept(
+            np.zeros((len(rows), len(self.schema.columns)), dtype=np.uint8), np.zeros(len(rows), dtype=np.float32)
+        )
+        sizes = [len(f.tags) for f in self.schema.facets if f.tags]
+        starts = np.cumsum([0, *sizes[:-1]])
+        self._tables()
+
+        def work(part: tuple[int, int, Hits]) -> None:
+            begin, end, hits = part
+            p = scorer.block(self._features(rows[begin:end], hits))
+            out.codes[begin:end] = p * np.float32(CODES) + np.float32(0.5)
+            doubt = 1 - np.abs(2 * p - 1)
+            out.doubt[begin:end] = np.maximum.reduceat(doubt, starts, axis=1).sum(axis=1)
+
+        in_parallel(work, blocks(len(rows), self._hits_of(rows)))
+        return out
 
     def fit(
         self,

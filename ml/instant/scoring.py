@@ -7,23 +7,20 @@ matrix products and some sparse additions; :meth:`Combiner.logits` gives the sam
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logit
-from threadpoolctl import threadpool_limits
 
 from ml.instant.combine import KINDS, share_single, support_step
 from ml.instant.evidence import Hits, entry_precision
+from ml.instant.threads import in_parallel
 
 if TYPE_CHECKING:
     from ml.instant.model import Features, InstantModel
 
 ROWS = 2000  # products scored at a time: the working set stays near the caches
-THREADS = max(1, min(os.cpu_count() or 1, 8))
 
 
 class Scorer:
@@ -101,36 +98,41 @@ class Scorer:
         return row[last], column[last], gain[last]
 
     def probabilities(self, features: Features) -> np.ndarray:
-        """``(n, T)`` calibrated; 0 where the facet is no question about the product.
-
-        Blocks of rows are worked on by as many threads as there are cores (each with one BLAS thread: element-wise
-        work, which NumPy never spreads, takes as long as the matrix products).
-        """
+        """``(n, T)`` calibrated; 0 where the facet is no question about the product."""
         rows = len(features.dense)
+        if rows <= ROWS:
+            return self.block(features)
         out = np.empty((rows, len(self._schema.columns)), dtype=np.float32)
 
         def work(part: tuple[int, int, Hits]) -> None:
             begin, end, hits = part
-            applies = features.applies[begin:end]
-            z = self.logits(features.dense[begin:end], hits, features.claimed[begin:end])
-            z[~applies] = -30.0
-            p = share_single(z, self._schema)
-            p[~applies] = 0.0
-            out[begin:end] = p
+            out[begin:end] = self._share(
+                features.dense[begin:end], hits, features.applies[begin:end], features.claimed[begin:end]
+            )
 
-        parts = list(_parts(rows, features.hits))
-        if len(parts) == 1:
-            work(parts[0])
-        elif parts:
-            with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(THREADS) as pool:
-                list(pool.map(work, parts))
+        in_parallel(work, blocks(rows, features.hits))
         return out
 
+    def block(self, features: Features) -> np.ndarray:
+        """As :meth:`probabilities`, on this thread alone."""
+        return self._share(features.dense, features.hits, features.applies, features.claimed)
 
-def _parts(rows: int, hits: Hits) -> Iterator[tuple[int, int, Hits]]:
+    def _share(self, dense: np.ndarray, hits: Hits, applies: np.ndarray, claimed: np.ndarray) -> np.ndarray:
+        z = self.logits(dense, hits, claimed)
+        everywhere = applies.all()
+        if not everywhere:
+            z[~applies] = -30.0
+        p = share_single(z, self._schema)
+        if not everywhere:
+            p[~applies] = 0.0
+        return p
+
+
+def blocks(rows: int, hits: Hits) -> Iterator[tuple[int, int, Hits]]:
     """Row ranges and their hits, rows renumbered. Hits may come in any order of rows."""
-    order = np.argsort(hits.row, kind="stable")
-    hits = Hits(hits.row[order], hits.entry[order], hits.column[order], hits.place[order])
+    if len(hits.row) and (np.diff(hits.row) < 0).any():
+        order = np.argsort(hits.row, kind="stable")
+        hits = Hits(hits.row[order], hits.entry[order], hits.column[order], hits.place[order])
     for begin in range(0, rows, ROWS):
         end = min(begin + ROWS, rows)
         low, high = np.searchsorted(hits.row, [begin, end])

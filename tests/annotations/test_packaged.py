@@ -9,6 +9,7 @@ import pytest
 
 from annotations import bridge
 from annotations.actions import learning
+from annotations.models import Job
 from annotations.tasks.run import run_now
 from ml.encoders import packaged
 from tests.annotations.conftest import World
@@ -17,8 +18,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.torch]
 
 
 def encoders_after_a_refit(world: World) -> list[Any]:
-    job = run_now(learning.request_refit(catalogue=world.catalogue))
-    assert job.state == "done", job.error
+    """A refit, and what it leaves to the background: exporting the encoder, reading the products, refitting."""
+    learning.request_refit(catalogue=world.catalogue)
+    while job := Job.objects.live().first():
+        job = run_now(job)
+        assert job.state == "done", job.error
     world.catalogue.refresh_from_db()
     served = bridge.serving(world.catalogue)
     assert served is not None

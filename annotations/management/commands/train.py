@@ -36,6 +36,8 @@ class Command(JsonCommand):
         with self.progress(options["tier"]) as draw:
             job = finished(job, draw)
         model = model_of(job, catalogue)
+        if model.tier == ModelVersion.Tier.INSTANT:
+            model = followed_up(catalogue) or model
         return {
             "model": model.name,
             "tier": model.tier,
@@ -55,6 +57,17 @@ def finished(job: Job, draw: Any = lambda done, total=None: None) -> Job:
     if job.state != Job.State.DONE:
         raise Failed(job.error or f"the job was {job.state}", f"job_{job.state}", job=str(job.pk))
     return job
+
+
+def followed_up(catalogue: Catalogue) -> ModelVersion | None:
+    """The model that serves once what a refit left to the background is done as well."""
+    kinds = ("read", "refit", "score")
+    for _turn in range(2 * len(kinds)):  # reading asks for a refit, which asks for scoring; decisions may go on and on
+        job = Job.objects.filter(catalogue=catalogue, kind__in=kinds).live().order_by("created_at").first()
+        if job is None:
+            break
+        finished(job)
+    return Catalogue.objects.select_related("serving").get(pk=catalogue.pk).serving
 
 
 def model_of(job: Job, catalogue: Catalogue) -> ModelVersion:
