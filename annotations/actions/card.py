@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
+from typing import Any
 
 from annotations.models import Facet, Product, Tag, Verdict
 
@@ -12,12 +13,16 @@ APPROVES = (Verdict.ACCEPT, Verdict.ADD)
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One verdict on one tag. ``id`` is made by whoever chose, so that sending it twice is choosing once."""
+    """One verdict on one tag. ``id`` is made by whoever chose, so that sending it twice is choosing once.
+
+    ``spans`` are words that the reviewer selected as the tag's evidence: ``{field, start, end}``.
+    """
 
     tag: Tag
     verdict: str
     id: uuid.UUID = field(default_factory=uuid.uuid4)
     reason: str = ""
+    spans: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

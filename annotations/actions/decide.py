@@ -20,6 +20,7 @@ from annotations.actions.project import Move, project
 from annotations.models import (
     Catalogue,
     Change,
+    ChosenEvidence,
     Decision,
     Input,
     Product,
@@ -33,7 +34,7 @@ from annotations.models import (
 from annotations.queries.standing import PUBLIC, Fact, Standing, apply, facts_of, fold
 
 __all__ = [
-    "Card", "Choice", "Circumstances", "Saved", "append", "check_choices", "save_card", "save_cards", "store", "take_seq",
+    "APPROVES", "Card", "Choice", "Circumstances", "Saved", "append", "check_choices", "conflict_of", "save_card", "save_cards", "store", "take_seq",
 ]  # fmt: skip
 
 ROWS_PER_TRANSACTION = 500
@@ -84,7 +85,7 @@ def save_card(*, card: Card, version: int, by: Circumstances, batch: uuid.UUID |
         # the same request may have come in by another way a moment ago
         if stored := _stored_answer(card, batch, by):
             return stored
-        raise _conflict(card.product, version) from None
+        raise conflict_of(card.product, version) from None
     except IntegrityError:
         # one of the ids was stored for another product in this very moment: now it can be seen, and is refused
         if stored := _stored_answer(card, batch, by):
@@ -187,7 +188,8 @@ def _stored_answer(card: Card, batch: uuid.UUID, by: Circumstances) -> Saved | N
     return Saved(whole[-1].seq, whole[-1].product_version, len(whole), whole[-1].batch, replayed=True)
 
 
-def _conflict(product: Product, version: int) -> Conflict:
+def conflict_of(product: Product, version: int) -> Conflict:
+    """What to raise when the product was saved since this version: with what the others decided."""
     others = (
         Decision.objects.filter(product=product, product_version__gt=version, voice__in=PUBLIC)
         .select_related("tag", "facet", "reviewer")
@@ -270,7 +272,11 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
         row.taxonomy_revision = catalogue.taxonomy_revision
         row.product_version = items[row.product_id].version
     silent = [card.product.id for card in cards if not card.choices and not card.complete]
-    return store(catalogue, rows, before, items, silent)
+    saved = store(catalogue, rows, before, items, silent)
+    chosen = [ChosenEvidence(decision_id=c.id, spans=list(c.spans)) for card in cards for c in card.choices if c.spans]
+    if chosen:
+        ChosenEvidence.objects.bulk_create(chosen)
+    return saved
 
 
 def store(

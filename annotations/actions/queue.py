@@ -216,4 +216,10 @@ def flag(*, item: QueueItem, user: User, reason: str) -> None:
 
 
 def unflag(*, item: QueueItem, user: User) -> None:
-    QueueItem.objects.filter(pk=item.pk).update(flagged="")
+    """Take the flag down; the product goes on where it stands."""
+    with transaction.atomic():
+        if QueueItem.objects.filter(pk=item.pk).exclude(flagged="").update(flagged=""):
+            audit.record(
+                word=Event.PRODUCT_UNFLAGGED, catalogue=item.catalogue, user=user, target=item.product.external_id,
+                data={"reason": item.flagged},
+            )  # fmt: skip

@@ -44,6 +44,8 @@ class Event(models.TextChoices):
     PRODUCT_FLAGGED = "product_flagged", _("product flagged")
     GOLD_CHANGED = "gold_changed", _("product with a known answer set or unset")
     ASSIGNED = "assigned", _("products assigned")
+    PRODUCT_UNFLAGGED = "product_unflagged", _("flag taken down")
+    COMMENTED = "commented", _("commented on a product")
     TAG_REQUESTED = "tag_requested", _("tag requested")
 
 

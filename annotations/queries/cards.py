@@ -11,6 +11,7 @@ from annotations.models import (
     Answer,
     Band,
     Catalogue,
+    Comment,
     Facet,
     FacetCompletion,
     GoldItem,
@@ -22,6 +23,7 @@ from annotations.models import (
     Tag,
     User,
 )
+from annotations.queries.comments import comments_of
 
 HUES = 6  # washes in the style sheet; facets take them in turn
 ANSWERED = (QueueItem.Status.SECOND_OPINION, QueueItem.Status.CONFLICT, QueueItem.Status.DONE)
@@ -32,7 +34,8 @@ KEYS = 9  # number keys of a facet
 class Chip:
     """A tag on a card. ``number`` is its key (1 to 9, by taxonomy order; 0: none).
 
-    ``checked`` is what Enter would save. ``standing`` is what has been decided before: approved, rejected or ''.
+    ``rank`` is its place among the facet's suggestions, the surest first (0: not suggested). ``spans`` are the words that
+    a reviewer chose for it, where one did, else the machine's. ``checked`` is what Enter would save. ``standing`` is what has been decided before: approved, rejected or ''.
     """
 
     tag: Tag
@@ -44,6 +47,7 @@ class Chip:
     source: str = ""
     spans: tuple[dict[str, Any], ...] = ()
     model_version_id: int | None = None
+    rank: int = 0
 
     @property
     def suggested(self) -> bool:
@@ -70,6 +74,7 @@ class Card:
     family_size: int = 1
     lease_until: datetime | None = None
     why: dict[str, Any] = field(default_factory=dict)
+    comments: tuple[Comment, ...] = ()
 
     @property
     def version(self) -> int:
@@ -103,10 +108,13 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
     for suggestion in Suggestion.objects.filter(product__in=products):
         suggestions[suggestion.product_id][suggestion.tag_id] = suggestion
     standing: dict[int, dict[int, str]] = {p.id: {} for p in products}
-    for product_id, tag_id, state in ProductTag.objects.filter(product__in=products).values_list(
-        "product_id", "tag_id", "state"
+    chosen: dict[tuple[int, int], list[dict[str, Any]]] = {}
+    for product_id, tag_id, state, spans in ProductTag.objects.filter(product__in=products).values_list(
+        "product_id", "tag_id", "state", "decision__chosen__spans"
     ):
         standing[product_id][tag_id] = state
+        if spans:
+            chosen[product_id, tag_id] = spans
     complete: dict[int, set[int]] = {p.id: set() for p in products}
     for product_id, facet_id in FacetCompletion.objects.filter(product__in=products).values_list(
         "product_id", "facet_id"
@@ -116,6 +124,7 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
         _as_one_of_several(items, reader, standing, complete)
     shas = {sha for p in products for sha in p.pictures}
     pictures = {p.sha256: p for p in Picture.objects.filter(sha256__in=shas)} if shas else {}
+    comments = comments_of([p.id for p in products])
     families = _family_sizes(catalogue, {p.family for p in products if p.family})
     return [
         Card(
@@ -130,6 +139,7 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
                     suggestions[item.product_id],
                     standing[item.product_id],
                     facet.id in complete[item.product_id],
+                    chosen,
                 )
                 for index, (facet, tags) in enumerate(taxonomy)
                 if facet.applies(item.product.category)
@@ -138,6 +148,7 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
             family_size=families.get(item.product.family, 1),
             lease_until=item.lease_until,
             why=item.why,
+            comments=tuple(comments.get(item.product_id, ())),
         )
         for item in items
     ]
@@ -167,9 +178,12 @@ def _row(
     suggestions: dict[int, Suggestion],
     standing: dict[int, str],
     complete: bool,
+    chosen: dict[tuple[int, int], list[dict[str, Any]]],
 ) -> FacetRow:
     """A blind card shows no claim of the machine: every tag of a short facet, else what stands already."""
     approved = ProductTag.State.APPROVED
+    claimed = [s for tag in tags if (s := suggestions.get(tag.id)) is not None]
+    ranks = {s.tag_id: n for n, s in enumerate(sorted(claimed, key=lambda s: -s.score), start=1)}
     chips = []
     for position, tag in enumerate(tags, start=1):
         state = standing.get(tag.id, "")
@@ -186,8 +200,9 @@ def _row(
                 band=suggestion.band if suggestion else "",
                 score=suggestion.score if suggestion else None,
                 source=suggestion.source if suggestion else "",
-                spans=tuple(suggestion.spans) if suggestion else (),
+                spans=tuple(chosen.get((item.product_id, tag.id)) or (suggestion.spans if suggestion else ())),
                 model_version_id=suggestion.model_version_id if suggestion else None,
+                rank=ranks[tag.id] if suggestion else 0,
             )
         )
     return FacetRow(facet, index % HUES + 1, tuple(chips), complete, tuple(tags))

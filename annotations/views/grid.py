@@ -25,8 +25,9 @@ from annotations.models import Facet, Product, QueueItem, Reason, Role, Tag
 from annotations.queries import grid as questions
 from annotations.queries.cards import HUES, live_taxonomy
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
-from annotations.views.review import by_of, config_of, nonce_of, number
-from annotations.views.review_words import grid_words
+from annotations.views.review import config_of
+from annotations.views.review_forms import by_of, nonce_of, number
+from annotations.views.review_words import grid_words, held_word
 
 OUT = "out"
 
@@ -115,10 +116,7 @@ def save(request: MemberRequest) -> HttpResponse:
         nonce=nonce_of(request),
     )  # fmt: skip
     titles = {m.product.pk: m.product.title or m.product.external_id for m in marks}
-    held = [
-        {"product": h.product, "title": titles.get(h.product, ""), "why": h.message or _held_word(h.why)}
-        for h in saved.held
-    ]
+    held = [{"product": h.product, "title": titles.get(h.product, ""), "why": held_word(h)} for h in saved.held]
     message = summary(saved)
     if wants_json(request):
         return JsonResponse({"message": message, "held": held, "products": sorted(saved.together.products)})
@@ -136,15 +134,6 @@ def summary(saved: GridSaved) -> str:
     if saved.held:
         parts.append(ngettext("%(n)d held back", "%(n)d held back", len(saved.held)) % {"n": len(saved.held)})
     return ", ".join(parts)
-
-
-def _held_word(why: str) -> str:
-    words = {
-        "changed": _("somebody decided on it in the meantime"),
-        "taken": _("somebody else is looking at it"),
-        "gone": _("it is no longer in the catalogue"),
-    }
-    return words.get(why, why)
 
 
 def _back(request: MemberRequest, facet: Facet, tag: Tag | None) -> HttpResponseRedirect:

@@ -12,6 +12,7 @@ from django.utils.translation import check_for_language
 from django.views.decorators.http import require_POST, require_safe
 
 from annotations.models import User
+from annotations.queries.comments import mentions_for
 from annotations.queries.jobs import workers_alive
 from annotations.queries.overview import overviews
 from annotations.queries.people import may_create_catalogues
@@ -24,6 +25,7 @@ def home(request: HttpRequest) -> HttpResponse:
     user = cast(User, request.user)
     context = {
         "overviews": overviews(user),
+        "mentions": mentions_for(user),
         "workers_alive": workers_alive(),
         "may_create": may_create_catalogues(user),
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -14,7 +13,6 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -22,13 +20,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from annotations.actions import queue as queue_verbs
 from annotations.actions import undo as undo_verbs
-from annotations.actions.decide import Card, Choice, Circumstances, save_card
-from annotations.actions.errors import Conflict, NotFound, Refused
-from annotations.models import Facet, Input, Product, QueueItem, Role, Tag, Verdict
+from annotations.actions.decide import Card, save_card
+from annotations.actions.errors import Conflict, Refused
+from annotations.models import Product, QueueItem, Reason, Role, Tag
 from annotations.queries import progress
 from annotations.queries.cards import Card as ShownCard
 from annotations.queries.cards import cards
+from annotations.queries.people import names_of_members
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
+from annotations.views.review_forms import by_of, ids, item_of, nonce_of, number, sent_card
 from annotations.views.review_words import words
 
 AHEAD = 5  # products fetched ahead, and the most that one request may ask for
@@ -118,7 +118,13 @@ def _started(request: MemberRequest) -> dict[str, bool]:
 def _card_context(card: ShownCard | None, *, plain: bool = False) -> dict[str, Any]:
     """``plain``: with the pickers that only a page without script needs. ``nonce`` names this showing of the card:
     the ids of its decisions are made from it, so that sending it twice is deciding once."""
-    return {"card": card, "nonce": uuid.uuid4(), "shown_at": timezone.now().isoformat(), "plain": plain}
+    return {
+        "card": card,
+        "nonce": uuid.uuid4(),
+        "shown_at": timezone.now().isoformat(),
+        "plain": plain,
+        "reasons": Reason.choices,
+    }
 
 
 def config_of(request: MemberRequest, filters: dict[str, str]) -> dict[str, Any]:
@@ -130,6 +136,8 @@ def config_of(request: MemberRequest, filters: dict[str, str]) -> dict[str, Any]
     return {
         "catalogue": request.catalogue.slug,
         "user": request.user.pk,
+        "name": request.user.get_username(),
+        "people": names_of_members(request.catalogue),
         "shortcuts": request.user.shortcuts_enabled,
         "ahead": AHEAD,
         "filters": filters,
@@ -145,6 +153,11 @@ def config_of(request: MemberRequest, filters: dict[str, str]) -> dict[str, Any]
             "redo": url("review_redo"),
             "renew": url("review_renew"),
             "request": url("review_request"),
+            "comment": url("review_comment"),
+            "family": url("review_family"),
+            "saveFamily": url("review_family_save"),
+            "unflag": url("review_unflag"),
+            "grid": url("grid"),
             "tags": f"{url('review_tags')}?v={request.catalogue.taxonomy_revision}-{get_language()}",
         },
         "words": words(),
@@ -192,7 +205,7 @@ def save(request: MemberRequest) -> HttpResponse:
     """
     item = item_of(request, request.POST.get("product", ""))
     nonce = nonce_of(request)
-    card = _sent_card(request, item.product, nonce)
+    card = sent_card(request, item.product, nonce)
     try:
         saved = save_card(
             card=card, version=number(request.POST.get("version"), -1), by=by_of(request),
@@ -201,13 +214,13 @@ def save(request: MemberRequest) -> HttpResponse:
     except Conflict as conflict:
         if wants_json(request):
             raise
-        return _both_sides(request, item, card, conflict)
+        return both_sides(request, item, card, conflict)
     if wants_json(request):
         return JsonResponse({"seq": saved.seq, "version": saved.version, "replayed": saved.replayed})
     return back_to_queue(request)
 
 
-def _both_sides(request: MemberRequest, item: QueueItem, card: Card, conflict: Conflict) -> HttpResponse:
+def both_sides(request: MemberRequest, item: QueueItem, card: Card, conflict: Conflict) -> HttpResponse:
     """The page that a reviewer without script gets: theirs, mine, and a button for each."""
     mine = [{"label": c.tag.label, "verdict": c.verdict} for c in card.choices]
     kept = [
@@ -224,39 +237,6 @@ def _both_sides(request: MemberRequest, item: QueueItem, card: Card, conflict: C
         "kept": [*kept, ("version", conflict.details["version"]), ("card", uuid.uuid4())],
     }
     return _page(request, _filters(request), None, conflict=details, status=409)
-
-
-def _sent_card(request: MemberRequest, product: Product, nonce: uuid.UUID) -> Card:
-    shown, on, added = (_ids(request, name) for name in ("shown", "on", "add"))
-    known = {t.pk: t for t in Tag.objects.select_related("facet").filter(
-        pk__in={*shown, *on, *added}, facet__catalogue=request.catalogue)}  # fmt: skip
-    checked = {*on, *added}
-    if missing := {*shown, *on, *added} - known.keys():
-        raise Refused(_("A tag on this card is no longer there: load it again."), "unknown_tag", tags=sorted(missing))
-    choices = []
-    for pk in dict.fromkeys((*shown, *added, *on)):
-        verdict = (Verdict.ACCEPT if pk in shown else Verdict.ADD) if pk in checked else Verdict.REJECT
-        choices.append(Choice(known[pk], verdict, uuid.uuid5(nonce, f"{pk}:{verdict.value}")))
-    facets = Facet.objects.live().filter(catalogue=request.catalogue, pk__in=_ids(request, "complete"))
-    return Card(product, tuple(choices), tuple(facets))
-
-
-def by_of(request: MemberRequest, how: str = "") -> Circumstances:
-    how = how or request.POST.get("input", "")
-    shown_at = parse_datetime(request.POST.get("shown_at", "")[:40])
-    if shown_at is not None and timezone.is_naive(shown_at):
-        shown_at = None
-    return Circumstances(
-        request.user,
-        request.role.value,
-        how if how in (Input.KEY, Input.CLICK, Input.GRID) else Input.CLICK,
-        _past(shown_at),
-    )
-
-
-def _past(moment: datetime | None) -> datetime | None:
-    """A moment that a browser told, if it can be: nothing is shown in the future."""
-    return moment if moment and moment <= timezone.now() else None
 
 
 @require_POST
@@ -326,13 +306,24 @@ def flag(request: MemberRequest) -> HttpResponse:
 
 
 @require_POST
+@catalogue_page(Role.LEAD)
+def unflag(request: MemberRequest) -> HttpResponse:
+    """Take the flag down; the product stays where it is."""
+    item = item_of(request, request.POST.get("product", ""))
+    queue_verbs.unflag(item=item, user=request.user)
+    if wants_json(request):
+        return JsonResponse({"message": _("The flag is taken down.")})
+    return back_to_queue(request, product=item.product_id)
+
+
+@require_POST
 @catalogue_page(Role.REVIEWER)
 def renew(request: MemberRequest) -> HttpResponse:
     """Keep the products on screen and ahead for another while; answers with those that are still mine."""
-    ids = _ids(request, "product")[:RENEWED]
-    queue_verbs.renew(user=request.user, product_ids=ids, minutes=request.catalogue.lease_minutes)
+    wanted = ids(request, "product")[:RENEWED]
+    queue_verbs.renew(user=request.user, product_ids=wanted, minutes=request.catalogue.lease_minutes)
     mine = QueueItem.objects.filter(
-        catalogue=request.catalogue, product__in=ids, lease_owner=request.user, lease_until__gt=timezone.now()
+        catalogue=request.catalogue, product__in=wanted, lease_owner=request.user, lease_until__gt=timezone.now()
     )
     return JsonResponse({"products": list(mine.values_list("product", flat=True))})
 
@@ -352,28 +343,3 @@ def _filters(request: HttpRequest) -> dict[str, str]:
 def back_to_queue(request: MemberRequest, **more: Any) -> HttpResponseRedirect:
     query = urlencode({**_filters(request), **more})
     return HttpResponseRedirect(reverse("review", args=[request.catalogue.slug]) + (f"?{query}" if query else ""))
-
-
-def item_of(request: MemberRequest, product: str) -> QueueItem:
-    items = QueueItem.objects.select_related("product", "catalogue", "lease_owner")
-    item = items.filter(catalogue=request.catalogue, product=number(product, 0)).first()
-    if item is None:
-        raise NotFound(_("This product is not in the catalogue."), "product")
-    # one catalogue object for the request, so that what a verb reads of it is what the door checked
-    item.catalogue = item.product.catalogue = request.catalogue
-    return item
-
-
-def _ids(request: HttpRequest, name: str) -> list[int]:
-    return [int(v) for v in request.POST.getlist(name) if v.isdecimal() and len(v) < 19]
-
-
-def number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdecimal() and len(text) < 19 else default
-
-
-def nonce_of(request: HttpRequest) -> uuid.UUID:
-    try:
-        return uuid.UUID(request.POST.get("card", ""))
-    except ValueError:
-        raise Refused(_("This form is incomplete: load the page again."), "card") from None

@@ -15,7 +15,8 @@ from annotations.actions.errors import NotFound
 from annotations.models import Facet, Role, Tag
 from annotations.queries.cards import KEYS, live_taxonomy
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
-from annotations.views.review import back_to_queue, item_of, number
+from annotations.views.review import back_to_queue
+from annotations.views.review_forms import item_of, number
 
 
 @require_safe

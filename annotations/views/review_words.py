@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from django.utils.translation import gettext as _
 
+from annotations.actions.together import Held
+from annotations.models import Reason
+
 
 def words() -> dict[str, str]:
     return {
@@ -50,6 +53,20 @@ def words() -> dict[str, str]:
         "drop": _("Drop it"),
         "dropSure": _("Drop what you decided on “{title}”? It was never saved."),
         "show": _("Show"),
+        "why": _("Why not {tag}?"),
+        "because": _("{tag}: {reason}"),
+        "missing": _("Which value of {facet} is missing?"),
+        "commented": _("Comment saved."),
+        "chosen": _("“{words}” is the evidence of {tag}."),
+        "chooseFirst": _(
+            "Select words of the title or the description first; they become the evidence of the focused tag."
+        ),
+        "chosenWhy": _("{tag} · your evidence “{words}”"),
+        "applied": _("Applied. Next: {title}"),
+        "heldBack": _("Held back"),
+        "noFamily": _("This product has no other variants."),
+        "unflagged": _("The flag is taken down."),
+        **{f"reason_{value}": str(label) for value, label in Reason.choices},
     }
 
 
@@ -68,3 +85,13 @@ def grid_words() -> dict[str, str]:
         "gridElsewhere": _("{message} It is not in this grid."),
         "instead": _("instead: {tag}"),
     }
+
+
+def held_word(held: Held) -> str:
+    """Why a product stayed out of a gesture."""
+    words = {
+        "changed": _("somebody decided on it in the meantime"),
+        "taken": _("somebody else is looking at it"),
+        "gone": _("it is no longer in the catalogue"),
+    }
+    return held.message or words.get(held.why, held.why)

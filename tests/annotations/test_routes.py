@@ -25,9 +25,11 @@ from annotations.actions.training import request_training
 from annotations.models import (
     ApiToken,
     BulkRun,
+    Comment,
     ExportBatch,
     ImportBatch,
     Job,
+    Mention,
     ModelVersion,
     Picture,
     SavedFilter,
@@ -150,6 +152,13 @@ ROUTES: dict[str, Open | Page | Api] = {
     "review_redo": Page({"POST": "reviewer"}),
     "review_renew": Page({"POST": "reviewer"}),
     "review_request": Page({"POST": "reviewer"}, body={"product": "@product", "facet": "@facet", "text": "mauve"}),
+    "review_unflag": Page({"POST": "lead"}, body={"product": "@product"}),
+    "review_comment": Page({"POST": "reviewer"}, body={"product": "@product", "comment": "look"}),
+    "review_family": Page({"POST": "reviewer"}, body={"product": "@product", "card": str(EXPORT)}),
+    "review_family_save": Page({"POST": "reviewer"}, body={"product": "@product", "card": str(EXPORT)}),
+    "fix_list": Page({"GET": "viewer"}),
+    "mention": Page({"POST": "viewer"}, ("@mention",)),
+    "keys": Page({"GET": "any", "POST": "any"}, ()),
     "grid": Page({"GET": "reviewer"}),
     "grid_tiles": Page({"GET": "reviewer"}, ask="?facet=colour&tag=black"),
     "grid_save": Page({"POST": "reviewer"}, body={"facet": "colour", "tile": "@product"}),
@@ -219,6 +228,7 @@ class House:
     secrets: dict[str, str]
     tokens: dict[str, ApiToken]
     ids: dict[str, int]
+    mentions: dict[str, int]
 
     def address(self, name: str, row: Open | Page | Api, who: str) -> str:
         if name == "api:nothing":
@@ -226,12 +236,13 @@ class House:
         return reverse(name, args=[self.known(arg, who) for arg in row.args]) + self.known(getattr(row, "ask", ""), who)
 
     def known(self, text: Any, who: str) -> Any:
-        """``@product`` and the like as primary keys; ``@token`` and ``@filter`` are one's own."""
+        """``@product`` and the like as primary keys; ``@token``, ``@filter`` and ``@mention`` are one's own."""
         if not isinstance(text, str) or "@" not in text:
             return text
         own = {
             "token": self.tokens.get(who, self.tokens["admin"]).pk,
             "filter": self.ids.get(f"filter of {who}", self.ids["filter of admin"]),
+            "mention": self.mentions.get(who, 0),
         }
         for name, pk in {**self.ids, **own}.items():
             text = text.replace(f"@{name}", str(pk))
@@ -282,7 +293,9 @@ def build_house(folder: Path) -> House:
             catalogue=world.catalogue, user=world.people[who], name="x", query={"search": "x"}
         )
         ids[f"filter of {who}"] = view.pk
-    return House(world, clients, secrets, tokens, ids)
+    comment = Comment.objects.create(catalogue=world.catalogue, product=world.products[0], user=world.people["lead"])
+    mentions = {who: Mention.objects.create(comment=comment, user=world.people[who]).pk for who in ("stranger", *ROLES)}
+    return House(world, clients, secrets, tokens, ids, mentions)
 
 
 def ask(client: Client, method: str, where: str, body: Any = None, secret: str | None = None) -> Any:

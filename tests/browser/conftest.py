@@ -35,7 +35,7 @@ PRODUCTS: list[tuple[str, str, str, str, dict[str, list[str]], dict[str, tuple[f
     ("智能手表 ⌚ 高端材质 多种表带", "这款智能手表采用高端材质，拥有3种材质、4种表带颜色，具有心率监测、血氧检测、睡眠监测等功能，适合运动、商务、休闲等多种场合使用。",
      "电子/穿戴设备/智能手表", "zh", {"颜色": ["黑色"], "防水": ["5ATM"]},
      {"black": (0.93, Band.STRONG, ()), "grey": (0.31, Band.UNSURE, ()), "health": (0.97, Band.STRONG, ("心率监测", "血氧检测")),
-      "sleep": (0.95, Band.STRONG, ("睡眠监测",)), "smart": (0.81, Band.LIKELY, ("智能",)), "waterproof": (0.28, Band.UNSURE, ()),
+      "sleep": (0.95, Band.STRONG, ("睡眠监测",)), "smart": (0.81, Band.STRONG, ("智能",)), "waterproof": (0.28, Band.UNSURE, ()),
       "steel": (0.33, Band.UNSURE, ("高端材质",)), "sport": (0.96, Band.STRONG, ("运动",)), "business": (0.9, Band.STRONG, ("商务",)), "leisure": (0.88, Band.STRONG, ("休闲",))}),
     ("Black wool coat", "A warm coat in pure wool with leather trim, for the office and for weekends.", "Fashion/Coats", "en", {"Brand": ["Northfold"]},
      {"black": (0.98, Band.STRONG, ("Black",)), "wool": (0.96, Band.STRONG, ("wool coat", "pure wool")), "leather": (0.55, Band.LIKELY, ("leather trim",)),

@@ -8,10 +8,14 @@ export function fold(text) {
   return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[\s_\-‐-―]+/gu, " ").trim();
 }
 
-/** Tags that the text may mean, best first: whole name, beginning, beginning of a later word, anywhere. */
-export function search(tags, text) {
+/**
+ * Tags that the text may mean, best first: whole name, beginning, beginning of a later word, anywhere; among equals
+ * those that the model holds likely (``ranks``: tag to place).
+ */
+export function search(tags, text, ranks = new Map()) {
   const wanted = fold(text);
-  if (!wanted) return tags.map((tag) => ({ tag }));
+  const likely = (tag) => ranks.get(tag.id) ?? Infinity;
+  if (!wanted) return tags.map((tag) => ({ tag })).sort((a, b) => (likely(a.tag) < likely(b.tag) ? -1 : likely(a.tag) > likely(b.tag) ? 1 : 0));
   const found = [];
   for (const [order, tag] of tags.entries()) {
     let best = null;
@@ -25,13 +29,13 @@ export function search(tags, text) {
     if (!best && tag.path && fold(tag.path).includes(wanted)) best = { tag, rank: 8, order, via: tag.path };
     if (best) found.push(best);
   }
-  return found.sort((a, b) => a.rank - b.rank || a.order - b.order);
+  return found.sort((a, b) => a.rank - b.rank || (likely(a.tag) < likely(b.tag) ? -1 : likely(a.tag) > likely(b.tag) ? 1 : a.order - b.order));
 }
 
 /**
- * Ask for a tag. Resolves to {tag}, {request: text} or null (closed), in the same breath as the choice, so that the
+ * Ask for a tag. Resolves to {tag}, {request: text} or null (closed), with ``save`` when it was taken with Shift+Enter, in the same breath as the choice, so that the
  * next key already finds it done. The dialog opens at once, even while the tags are still on their way.
- * @param {{title: string, tags: Promise<object[]>, taken: Set<number>, ask: (text: string) => string, noHit: string}} wish
+ * @param {{title: string, tags: Promise<object[]>, taken: Set<number>, ranks: Map<number, number>, ask: (text: string) => string, noHit: string}} wish
  */
 export function askForTag(wish) {
   const dialog = document.getElementById("add");
@@ -42,10 +46,11 @@ export function askForTag(wish) {
   let options = [];
   let at = 0;
   let eager = false; // Enter was pressed before the tags came
+  let save = false; // Shift+Enter: take it and save the card
 
   function draw() {
     const text = input.value.trim();
-    options = tags ? search(tags, text).slice(0, SHOWN) : [];
+    options = tags ? search(tags, text, wish.ranks).slice(0, SHOWN) : [];
     if (tags && text && !names.has(fold(text))) options.push({ request: text });
     at = Math.max(0, Math.min(at, options.length - 1));
     list.replaceChildren(...options.map((hit, place) => option(hit, place, wish)));
@@ -65,7 +70,7 @@ export function askForTag(wish) {
     const done = (chosen) => {
       over.abort();
       dialog.close();
-      resolve(chosen?.request ? { request: chosen.request } : chosen?.tag ? { tag: chosen.tag } : null);
+      resolve(chosen?.request ? { request: chosen.request, save } : chosen?.tag ? { tag: chosen.tag, save } : null);
     };
     const on = (target, name, does) => target.addEventListener(name, does, { signal: over.signal });
     on(input, "input", () => { at = 0; draw(); });
@@ -78,6 +83,7 @@ export function askForTag(wish) {
       } else if (event.key === "Enter") {
         event.preventDefault();
         eager = !tags;
+        save = event.shiftKey;
         if (options.length) done(options[at]);
       }
     });

@@ -1,5 +1,7 @@
 // The focused chip: which tag is being decided on, what it says for itself, and which words light up for it.
 
+import { setReason } from "./reasons.js";
+
 const HUES = ["l1", "l2", "l3", "l4", "l5", "l6"];
 const CHIP = ".pick > input[type=checkbox]";
 
@@ -12,8 +14,8 @@ const stopsOf = (facet) => {
   return chips.length ? chips : [...facet.querySelectorAll("[data-does=add]")];
 };
 
-/** The chip (or "add") that keys act on. */
-export const focused = (form) => form.querySelector(".at-chip") ?? stopsOf(form.querySelector("[data-facet]") ?? form)[0];
+/** The chip (or "add") that keys act on; to begin with the one that the model doubts most, if it would be saved. */
+export const focused = (form) => form.querySelector(".at-chip") ?? form.querySelector(`${CHIP}[data-doubt]:checked`) ?? stopsOf(form.querySelector("[data-facet]") ?? form)[0];
 
 /** Rest on a chip: show its sentence, light its words up, and mark its facet as the one whose numbers count. */
 export function rest(form, stop, { scroll = true } = {}) {
@@ -68,6 +70,7 @@ export function stepFacet(form, by) {
 export function decide(chip, yes) {
   chip.checked = yes;
   chip.dataset.said = yes ? "yes" : "no";
+  if (yes) setReason(chip, "");
   if (!yes || !("single" in facetOf(chip).dataset)) return;
   for (const other of chipsOf(facetOf(chip))) {
     if (other !== chip && other.checked) decide(other, false);

@@ -5,9 +5,9 @@ import { add, chipsOf, decide, facetOf, focused, rest } from "./chips.js";
 import { say } from "./house.js";
 
 export class Facets {
-  /** @param {{url: string, words: Function, current: () => HTMLFormElement, notice: Function, ask: Function}} door */
-  constructor({ url, words, current, notice, ask }) {
-    Object.assign(this, { url, words, current, notice, ask, tagsOf: null });
+  /** @param {{url: string, words: Function, current: () => HTMLFormElement, notice: Function, ask: Function, save: Function}} door */
+  constructor({ url, words, current, notice, ask, save }) {
+    Object.assign(this, { url, words, current, notice, ask, save, tagsOf: null });
     this.taxonomy();
   }
 
@@ -26,13 +26,14 @@ export class Facets {
   async tagsIn(facet) { return (await this.taxonomy())[facet.dataset.facet]?.tags ?? []; }
 
   /** Type-ahead for a facet; with ``instead`` the found tag takes that chip's place. */
-  async addTo(facet, instead) {
+  async addTo(facet, instead, title) {
     const form = this.current();
     const name = facet.dataset.label;
     const answer = await askForTag({
-      title: instead ? this.words("correct", { tag: instead.dataset.label }) : this.words("addTo", { facet: name }),
+      title: title ? title : instead ? this.words("correct", { tag: instead.dataset.label }) : this.words("addTo", { facet: name }),
       tags: this.tagsIn(facet),
       taken: new Set(chipsOf(facet).filter((chip) => chip.checked).map((chip) => Number(chip.dataset.tag))),
+      ranks: new Map(chipsOf(facet).filter((chip) => chip.dataset.rank).map((chip) => [Number(chip.dataset.tag), Number(chip.dataset.rank)])),
       ask: (text) => this.words("ask", { text, facet: name }),
       noHit: this.words("noHit"),
     });
@@ -40,6 +41,7 @@ export class Facets {
     if (answer?.tag) {
       if (instead) decide(instead, false);
       this.put(facet, answer.tag);
+      if (answer.save) this.save("key");
     } else {
       if (answer?.request) this.ask(facet, answer.request);
       rest(form, focused(form));

@@ -117,20 +117,20 @@ async function correct() {
   const tile = current();
   if (!tile) return;
   const answer = await askForTag({
-    title: words("addTo", { facet: config.facet.label }), tags: tagsHere(), taken: new Set(),
+    title: words("addTo", { facet: config.facet.label }), tags: tagsHere(), taken: new Set(), ranks: new Map(),
     ask: (text) => words("ask", { text, facet: config.facet.label }), noHit: words("noHit"),
   });
   if (answer?.tag) {
     radio(tile, "reject").checked = true;
     setInstead(tile, answer.tag);
     spoken(tile);
-    notice(`${tile.dataset.title}: ${words("instead", { tag: answer.tag.label })}`);
   } else if (answer?.request) {
     const body = new URLSearchParams({ facet: config.facet.id, product: idOf(tile), text: answer.request }).toString();
     queue.push({ kind: "request", url: config.urls.request, body, about: `request:${answer.request}`, title: answer.request });
     mark(tile, "reject");
   }
   rest(tile);
+  if (answer?.save) save();
 }
 
 // -- saving and what comes next ----------------------------------------------------------------------------------

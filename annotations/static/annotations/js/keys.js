@@ -16,9 +16,10 @@ function room() {
   return document.querySelector("dialog[open]") ?? document;
 }
 
-/** The button for a key. Inside facets only the focused one's keys count, so that numbers mean its tags. */
+/** The button for a key; what asks for an answer right now (data-first) comes first. Inside facets only the focused one's keys count, so that numbers mean its tags. */
 export function buttonFor(key) {
-  return [...room().querySelectorAll("[data-key]")].find(
+  const all = [...room().querySelectorAll("[data-first] [data-key]"), ...room().querySelectorAll("[data-key]")];
+  return all.find(
     (b) => b.dataset.key === key && pressable(b) && (!b.closest("[data-facet]") || b.closest("[data-facet].at")),
   );
 }
@@ -34,7 +35,7 @@ export function listen(before = () => {}) {
     const button = buttonFor(key);
     if (!button) return;
     event.preventDefault();
-    if (event.repeat && !REPEATS.has(key)) return;
+    if (event.repeat && !REPEATS.has(button.dataset.does)) return;
     before(key, button);
     button.click();
   };
@@ -42,7 +43,7 @@ export function listen(before = () => {}) {
   return () => document.removeEventListener("keydown", onKey);
 }
 
-const REPEATS = new Set(["j", "k", "J", "K", "e"]); // holding Enter must not wave ten products through
+const REPEATS = new Set(["next-chip", "last-chip", "next-facet", "last-facet", "evidence"]); // holding Enter must not wave ten products through
 
 /** Every key on the page with the words of its button, the foot's first; numbers as one line. */
 export function legend(digits) {
@@ -55,7 +56,7 @@ export function legend(digits) {
     if (/^[1-9]$/.test(key)) { numbers = true; continue; }
     if (!rows.has(key)) rows.set(key, button.dataset.help || button.getAttribute("aria-label") || words(button));
   }
-  const list = [...rows].map(([key, text]) => ({ keys: key === "U" ? ["Shift", "U"] : [key], text }));
+  const list = [...rows].map(([key, text]) => ({ keys: /^\p{Lu}$/u.test(key) ? ["Shift", key] : [key], text }));
   if (numbers) list.push({ keys: ["1", "…", "9"], text: digits });
   return list;
 }

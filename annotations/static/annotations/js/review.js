@@ -2,12 +2,16 @@
 // decided is sent in the background by the send queue.
 
 import { chipsOf, decide, facetOf, focused, rest, step, stepFacet, unsaid } from "./chips.js";
+import { chooseWords } from "./choosing.js";
 import { Facets } from "./facets.js";
 import { say } from "./house.js";
 import { listen } from "./keys.js";
 import { goRound, help, nextPicture, showPicture } from "./looking.js";
 import { SendQueue, newId, post } from "./queue.js";
+import { Reasons } from "./reasons.js";
 import { Report } from "./report.js";
+import { askComment, askFamily, askWhy, showComment } from "./sheets.js";
+import { swipes } from "./swipe.js";
 
 const config = JSON.parse(document.getElementById("review-config").textContent);
 const words = (name, values = {}) => config.words[name].replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
@@ -25,11 +29,13 @@ let undoing = false;
 
 const current = () => desk.querySelector("form.stage");
 const idOf = (form) => Number(form.dataset.product);
-const facets = new Facets({ url: config.urls.tags, words, current, notice, ask: request });
+const facets = new Facets({ url: config.urls.tags, words, current, notice, ask: request, save });
+const reasons = new Reasons({ words, missing: (facet) => facets.addTo(facet, null, words("missing", { facet: facet.dataset.label })) });
 
 // -- products in and out -----------------------------------------------------------------------------------------
 
 function show(form, spoken) {
+  reasons.close();
   desk.replaceChildren(form);
   form.elements.shown_at.value = new Date().toISOString();
   history.replaceState(null, "", `${config.urls.page}?${new URLSearchParams({ ...config.filters, product: idOf(form) })}`);
@@ -133,18 +139,53 @@ function save(how) {
     say(words("nothingChosen"));
     return;
   }
+  send(form, how, config.urls.save, [], "next");
+}
+
+/** The card goes to the server in the background, and the next one is there at once. */
+function send(form, how, url, extra, spoken) {
   const began = performance.now();
   form.elements.input.value = how;
   const fields = new URLSearchParams(new FormData(form));
   fields.delete("csrfmiddlewaretoken");
-  const entry = queue.push({
-    kind: "save", url: config.urls.save, body: fields.toString(), about: idOf(form), title: form.dataset.title, mine: mineOf(form),
-  });
+  for (const [name, value] of extra) fields.append(name, value);
+  const entry = queue.push({ kind: "save", url, body: fields.toString(), about: idOf(form), title: form.dataset.title, mine: mineOf(form) });
   sent.set(entry.id, form);
   trail.push({ product: idOf(form), form: null });
-  report.count(1);
-  advance("next");
+  report.count(1 + extra.length);
+  advance(spoken);
   requestAnimationFrame(() => setTimeout(() => performance.measure("save-to-next", { start: began })));
+}
+
+/** What the card says, for the other variants too. */
+async function family(button, how) {
+  const form = current();
+  if (!form?.querySelector("[data-does=family]")) { notice(words("noFamily")); return; }
+  const body = new URLSearchParams(new FormData(form));
+  let html = "";
+  try {
+    const response = await fetch(config.urls.family, { method: "POST", body, credentials: "same-origin", headers: { "Accept": "text/html", "X-Fragment": "1" } });
+    if (response.ok && !response.redirected) html = await response.text();
+  } catch { /* said below */ }
+  if (form !== current()) return;
+  const chosen = html && await askFamily(html);
+  if (form !== current()) return;
+  if (!html) notice(words("failed"));
+  if (!chosen) { rest(form, focused(form)); return; }
+  for (const value of chosen) passed.add(Number(value.split(":")[0]));
+  for (const [place, other] of [...ahead.entries()].reverse()) if (passed.has(idOf(other))) ahead.splice(place, 1);
+  send(form, how, config.urls.saveFamily, chosen.map((value) => ["variant", value]), "applied");
+}
+
+async function comment() {
+  const form = current();
+  const text = form && await askComment(config.people);
+  if (!form || form !== current()) return;
+  if (text) {
+    queue.push({ kind: "comment", url: config.urls.comment, body: new URLSearchParams({ product: idOf(form), comment: text }).toString(), about: `comment:${idOf(form)}`, title: text });
+    showComment(form, config.name, text);
+  }
+  rest(form, focused(form));
 }
 
 const mineOf = (form) =>
@@ -167,9 +208,12 @@ function sayToChip(yes) {
     else step(form, 1);
     return;
   }
+  const wasYes = chip.checked;
   decide(chip, yes ?? !chip.checked);
   speak(chip, chip.checked);
   if (yes !== undefined) step(form, 1);
+  if (yes === false || wasYes && !chip.checked) reasons.offer(chip);
+  else reasons.close();
 }
 
 /** A value that the taxonomy lacks, for its owner to decide on. */
@@ -189,19 +233,25 @@ function pass(kind, url, extra, spoken) {
   advance(spoken);
 }
 
-function flag() {
+async function flag() {
   const form = current();
-  const dialog = document.getElementById("flag");
-  if (!form) return;
-  const text = document.getElementById("flag-text");
-  text.value = "";
-  dialog.returnValue = "";
-  dialog.addEventListener("close", () => {
-    if (dialog.returnValue === "flag" && text.value.trim() && form === current()) pass("flag", config.urls.flag, { reason: text.value.trim() }, "flagged");
-    else rest(form, focused(form));
-  }, { once: true });
-  dialog.showModal();
-  text.focus();
+  const reason = form && await askWhy();
+  if (!form || form !== current()) return;
+  if (reason) pass("flag", config.urls.flag, { reason }, "flagged");
+  else rest(form, focused(form));
+}
+
+async function unflag(button) {
+  const answer = await post(config.urls.unflag, new URLSearchParams({ product: idOf(current()) }).toString());
+  notice(answer.body.message ?? words("failed"));
+  if (answer.ok) button.remove();
+}
+
+/** The focused tag on many products at once. */
+function toGrid() {
+  const chip = current() && focused(current());
+  const about = chip ? { facet: facetOf(chip).dataset.slug, ...(chip.dataset.slug ? { tag: chip.dataset.slug } : {}) } : {};
+  location.assign(`${config.urls.grid}?${new URLSearchParams(about)}`);
 }
 
 function nextProduct() {
@@ -265,10 +315,11 @@ async function reverse(url, count) {
   }
 }
 
-function notice(text) {
+function notice(text, held = []) {
   const room = document.getElementById("notice");
   room.replaceChildren();
   if (text) room.append(Object.assign(document.createElement("p"), { className: "note plain", textContent: text }));
+  for (const { title, why } of held) room.append(Object.assign(document.createElement("p"), { className: "note", textContent: `${words("heldBack")}: ${title} – ${why}` }));
 }
 
 // -- doors: clicks, keys, the queue's news -----------------------------------------------------------------------
@@ -277,6 +328,11 @@ const DOES = {
   "save": (button, how) => save(how),
   "skip": () => pass("skip", config.urls.skip, {}, "skipped"),
   "flag": flag,
+  "unflag": unflag,
+  "family": family,
+  "comment": comment,
+  "grid": toGrid,
+  "choose-words": () => current() && notice(chooseWords(current(), words)),
   "undo": takeBack,
   "redo": () => undoing || reverse(config.urls.redo, 1),
   "help": help,
@@ -326,7 +382,14 @@ desk.addEventListener("change", (event) => {
   decide(event.target, event.target.checked);
   rest(event.target.form, event.target);
   speak(event.target, event.target.checked);
+  if (event.target.checked) reasons.close();
+  else reasons.offer(event.target);
 });
+swipes(desk, ".pick", (pick, yes) => {
+  rest(pick.closest("form"), pick.firstElementChild);
+  sayToChip(yes);
+});
+swipes(desk, ".product", (_product, yes) => sayToChip(yes));
 desk.addEventListener("focusin", (event) => {
   if (event.target.matches(".pick > input") && !event.target.classList.contains("at-chip")) rest(event.target.form, event.target);
 });
@@ -337,6 +400,7 @@ document.addEventListener("keydown", () => { lastTouch = Date.now(); });
 queue.addEventListener("done", ({ detail: { entry, answer } }) => {
   sent.delete(entry.id);
   if (entry.kind === "request") notice(answer.message);
+  else if (entry.kind === "save" && answer.message) { notice(answer.message, answer.held); say(answer.message); }
 });
 report.addEventListener("keep-mine", ({ detail: entry }) => {
   const fields = new URLSearchParams(entry.body);

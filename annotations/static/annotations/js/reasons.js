@@ -1,0 +1,64 @@
+// Why not? After a tag was rejected, a number says the reason within a moment; the buttons stay for whoever wants longer.
+
+import { facetOf } from "./chips.js";
+import { say } from "./house.js";
+
+const MOMENT = 1500; // ms in which 1 to 5 are reasons and not tags
+const REASONS = ["wrong_value", "not_visible", "source_wrong", "value_missing", "ambiguous"];
+
+export class Reasons {
+  /** @param {{words: Function, missing: (facet: HTMLElement) => void}} door ``missing``: ask which value is missing */
+  constructor({ words, missing }) {
+    Object.assign(this, { words, missing, bar: null, timer: null });
+  }
+
+  /** Offer the reasons for a chip that was just rejected. */
+  offer(chip) {
+    this.close();
+    if (!chip.dataset.tag || chip.name !== "on") return;
+    const bar = document.createElement("div");
+    bar.className = "whynot";
+    bar.dataset.first = "";
+    bar.setAttribute("role", "group");
+    const title = this.words("why", { tag: chip.dataset.label });
+    bar.setAttribute("aria-label", title);
+    bar.append(Object.assign(document.createElement("span"), { textContent: title }));
+    for (const [place, reason] of REASONS.entries()) {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "ghost" });
+      button.dataset.key = place + 1;
+      const number = Object.assign(document.createElement("span"), { className: "k", textContent: place + 1 });
+      number.setAttribute("aria-hidden", "true");
+      button.append(number, this.words(`reason_${reason}`));
+      button.addEventListener("click", (event) => { event.stopPropagation(); this.choose(chip, reason); });
+      bar.append(button);
+    }
+    facetOf(chip).append(bar);
+    this.bar = bar;
+    this.timer = setTimeout(() => { delete bar.dataset.first; }, MOMENT);
+  }
+
+  close() {
+    clearTimeout(this.timer);
+    this.bar?.remove();
+    this.bar = null;
+  }
+
+  choose(chip, reason) {
+    setReason(chip, reason, this.words(`reason_${reason}`));
+    say(this.words("because", { tag: chip.dataset.label, reason: this.words(`reason_${reason}`) }));
+    this.close();
+    if (reason === "value_missing") this.missing(facetOf(chip));
+  }
+}
+
+/** Written on the chip and into the form; none takes it away. */
+export function setReason(chip, reason, label) {
+  chip.form.querySelector(`[name=why][data-of="${chip.dataset.tag}"]`)?.remove();
+  const face = chip.nextElementSibling;
+  face.querySelector(".r")?.remove();
+  if (!reason) return;
+  const field = Object.assign(document.createElement("input"), { type: "hidden", name: "why", value: `${chip.dataset.tag}:${reason}` });
+  field.dataset.of = chip.dataset.tag;
+  chip.form.append(field);
+  face.append(Object.assign(document.createElement("small"), { className: "r", textContent: label }));
+}
