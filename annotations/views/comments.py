@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 
 from annotations.access import member_or_404
 from annotations.actions import comments as verbs
-from annotations.models import Mention, Role, User
+from annotations.models import Mention, QueueItem, Role, User
 from annotations.views.doors import MemberRequest, catalogue_page, signed_in, wants_json
 from annotations.views.review import back_to_queue
 from annotations.views.review_forms import item_of
@@ -39,8 +39,13 @@ def mention(request: HttpRequest, pk: int) -> HttpResponse:
     if found is None:
         raise Http404
     membership = member_or_404(user, found.comment.catalogue.slug)
-    verbs.see(mention=found)
     product, slug = found.comment.product_id, found.comment.catalogue.slug
-    if Role(membership.role).rank >= Role.REVIEWER.rank:
+    reviews = Role(membership.role).rank >= Role.REVIEWER.rank
+    item = QueueItem.objects.select_related("lease_owner").filter(product=product).first()
+    if reviews and item and item.leased and item.lease_owner_id != user.pk:
+        messages.info(request, _("%(name)s is looking at this product") % {"name": item.lease_owner})
+        return HttpResponseRedirect(reverse("home"))
+    verbs.see(mention=found)
+    if reviews:
         return HttpResponseRedirect(f"{reverse('review', args=[slug])}?product={product}")
     return HttpResponseRedirect(reverse("product", args=[slug, product]))

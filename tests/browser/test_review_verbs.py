@@ -104,6 +104,10 @@ def test_a_comment_is_there_at_once_and_names_somebody(shop: Shop, reader: Any) 
     ada = reader(shop.people["ada"])
     home = ada.go("/")
     home.get_by_role("button", name="Open").click()
+    assert "lin is looking at this product" in home.locator("#messages").inner_text()
+    lin.keys("s")
+    wait_saved(page)
+    home.get_by_role("button", name="Open").click()
     assert title(home) == shop.products[0].title
     assert "@ada is this black?" in home.locator(".talk").inner_text()
 

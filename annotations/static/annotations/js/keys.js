@@ -20,7 +20,7 @@ function room() {
 export function buttonFor(key) {
   const all = [...room().querySelectorAll("[data-first] [data-key]"), ...room().querySelectorAll("[data-key]")];
   return all.find(
-    (b) => b.dataset.key === key && pressable(b) && (!b.closest("[data-facet]") || b.closest("[data-facet].at")),
+    (b) => b.dataset.key === key && pressable(b) && (!b.closest("[data-facet]") || b.closest("[data-facet].at, [data-first]")),
   );
 }
 
