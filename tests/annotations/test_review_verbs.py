@@ -135,6 +135,8 @@ def test_whoever_is_named_finds_it_on_their_first_page(world: World) -> None:
     lead = as_(world, "lead")
     assert "Is this wool, @lead?" in lead.get(reverse("home")).content.decode()
     assert as_(world, "second").post(reverse("mention", args=[mention.pk])).status_code == 404
+    assert lead.post(reverse("mention", args=[mention.pk]))["Location"] == reverse("home"), "the other holds it still"
+    QueueItem.objects.update(lease_owner=None, lease_until=None)
     assert lead.post(reverse("mention", args=[mention.pk]))["Location"].endswith(f"/review/?product={first.pk}")
     assert "Is this wool, @lead?" not in lead.get(reverse("home")).content.decode()
     assert post(world, "review_comment", {"product": first.pk, "comment": "  "}).status_code == 422
