@@ -25,6 +25,7 @@ from annotations.views import (
     review,
     review_tags,
     taxonomy,
+    taxonomy_changes,
     taxonomy_rules,
     training,
 )
@@ -63,6 +64,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/imports/<int:pk>/problems.csv", imports.problems, name="import_problems"),
     # taxonomy
     path("c/<slug:slug>/taxonomy/", taxonomy.taxonomy_page, name="taxonomy"),
+    path("c/<slug:slug>/taxonomy/history/", taxonomy_changes.history, name="taxonomy_history"),
+    path("c/<slug:slug>/taxonomy/history/<int:number>/undo/", taxonomy_changes.undo, name="taxonomy_undo"),
+    path("c/<slug:slug>/taxonomy/history/<int:number>/go-on/", taxonomy_changes.go_on, name="taxonomy_go_on"),
+    path("c/<slug:slug>/taxonomy/tags/<int:pk>/reshape/", taxonomy_changes.preview, name="tag_reshape"),
+    path("c/<slug:slug>/taxonomy/tags/<int:pk>/split/", taxonomy_changes.split, name="tag_split"),
     path("c/<slug:slug>/taxonomy/rules/", taxonomy_rules.broken_rules, name="taxonomy_rules"),
     path("c/<slug:slug>/taxonomy/from-attributes/", taxonomy.from_attributes, name="taxonomy_from_attributes"),
     path("c/<slug:slug>/taxonomy/facets/add/", taxonomy.add_facet, name="facet_add"),

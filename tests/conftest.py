@@ -15,6 +15,8 @@ from django.apps import apps
 from django.db import connection
 from django.test import TransactionTestCase
 
+from annotations.queries import offers
+
 # a slow machine is no failure
 hypothesis.settings.register_profile("house", deadline=None)
 hypothesis.settings.load_profile("house")
@@ -30,6 +32,12 @@ def shared() -> Path:
         if folder and (Path(folder) / "data").is_dir():
             return Path(folder) / "data"
     pytest.skip("no shared/data beside this checkout: the real catalogues are not part of the repository")
+
+
+@pytest.fixture(autouse=True)
+def no_taxonomy_kept() -> None:
+    """Catalogues of different tests share numbers, so what a process keeps of one is not another's."""
+    offers.forget()
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

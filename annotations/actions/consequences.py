@@ -145,9 +145,8 @@ def _split(
     if not wanted:
         return
     waiting: dict[int, list[SplitItem]] = {}
-    rows = SplitItem.objects.filter(
-        product__in=[card.product.id for card in looked_at], tag__in=wanted, revision__undone_by=None
-    )
+    rows = SplitItem.objects.filter(product__in=[card.product.id for card in looked_at], tag__in=wanted)
+    rows = rows.filter(tag__retired_at__isnull=False)  # an undone split brought it back
     for row in rows.select_related("tag__facet", "revision"):
         waiting.setdefault(row.product_id, []).append(row)
     for card in looked_at:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -25,7 +26,9 @@ from annotations.models import (
     Decision,
     Event,
     FacetCompletion,
+    ProductTag,
     QueueItem,
+    SplitItem,
     User,
     Voice,
 )
@@ -56,26 +59,31 @@ def lease_next(
     queue: str = "uncertain",
     facet: str = "",
     category: str = "",
+    split: int = 0,
     count: int = 1,
     exclude: Collection[int] = (),
 ) -> list[QueueItem]:
     """Lease up to ``count`` products to the user, best first, those already held by them included.
 
     ``exclude`` are product ids to pass over (on screen already, or skipped). ``facet`` keeps products whose facet is
-    still open, ``category`` those below a path. An unknown queue raises KeyError. Cost does not grow with the
+    still open, ``category`` those below a path, ``split`` (a revision's number) those whose tag was split, the products
+    of one part together. An unknown queue raises KeyError. Cost does not grow with the
     catalogue: each status is read from the top of one index.
     """
     statuses = QUEUES[queue]
-    taken = _gold(catalogue, user, count, exclude) if queue in MIXED and not facet and not category else []
+    taken = _gold(catalogue, user, count, exclude) if queue in MIXED and not (facet or category or split) else []
     shares = _shares(catalogue, user)
     # once more at the end: what moved up while we looked further down (new to queued, as a scoring ends) is no end
     for status in (*statuses, *statuses[:1]) if len(statuses) > 1 else statuses:
         waiting = QueueItem.objects.filter(catalogue=catalogue, status=status)
         waiting = _narrowed(waiting, queue, facet, category)
+        order: tuple[Any, ...] = QUEUE_ORDER
+        if split:
+            waiting, order = _of_split(waiting, catalogue, split), ("place", "id")
         if status in (Status.SECOND_OPINION, Status.CONFLICT):
             waiting = _unanswered(waiting, user, facet)
         for share in shares:
-            _fill(taken, waiting.filter(share), catalogue, user, count, exclude)
+            _fill(taken, waiting.filter(share), catalogue, user, count, exclude, order)
             if len(taken) >= count:
                 return taken
     return taken
@@ -83,7 +91,7 @@ def lease_next(
 
 def _fill(
     taken: list[QueueItem], waiting: QueueItemQuerySet, catalogue: Catalogue, user: User, count: int,
-    exclude: Collection[int],
+    exclude: Collection[int], order: tuple[Any, ...] = QUEUE_ORDER,
 ) -> None:  # fmt: skip
     """Take the best free ones until there are ``count``, or none is left."""
     for _round in range(TRIES):
@@ -92,7 +100,7 @@ def _fill(
             return
         seen = {*exclude, *(item.product_id for item in taken)}
         free = waiting.free_for(user).exclude(product_id__in=seen)
-        candidates = list(free.select_related("product").order_by(*QUEUE_ORDER)[:wanted])
+        candidates = list(free.select_related("product").order_by(*order)[:wanted])
         if not candidates:
             return
         taken += lease_free(items=candidates, user=user, catalogue=catalogue)
@@ -164,6 +172,20 @@ def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str) -
         done = FacetCompletion.objects.filter(product=OuterRef("product"), facet__slug=facet)
         items = items.filter(~Exists(done))
     return items
+
+
+def _of_split(items: QueueItemQuerySet, catalogue: Catalogue, split: int) -> QueueItemQuerySet:
+    left = SplitItem.objects.filter(
+        revision__catalogue=catalogue,
+        revision__number=split,
+        product=OuterRef("product"),
+        tag__retired_at__isnull=False,
+    )
+    stands = ProductTag.objects.filter(
+        product=OuterRef("product"), tag__in=SplitItem.objects.filter(
+            revision__catalogue=catalogue, revision__number=split).values("tag"), state=ProductTag.State.APPROVED
+    )  # fmt: skip
+    return items.annotate(place=Subquery(left.values("position")[:1])).filter(Exists(stands), place__isnull=False)
 
 
 def _take(item: QueueItem, user: User) -> bool:

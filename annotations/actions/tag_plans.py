@@ -9,8 +9,10 @@ from typing import Any
 
 from django.db import transaction
 
+from annotations.actions import tag_words
 from annotations.actions.import_problems import own_problem
-from annotations.actions.taxonomy import NAME_CHARS, reopen, revise, slug_of
+from annotations.actions.revisions import revise
+from annotations.actions.taxonomy import NAME_CHARS, reopen, slug_of
 from annotations.formats.rows import Problem
 from annotations.models import Catalogue, Facet, Product, Tag, User
 from annotations.queries.taxonomy import Names, key_of
@@ -166,6 +168,10 @@ def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, repo
     Tag.objects.bulk_update(
         changed.values(), ["labels", "synonyms", "definitions", "threshold", "parent"], batch_size=200
     )
+    for tag in (*new, *changed.values()):
+        tag.facet = facet
+    tag_words.index(new, new=True)
+    tag_words.index([tag for tag in changed.values() if tag.pk not in {made.pk for made in new}])
     report.tags += len({id(tag) for tag in known.values()})
     report.new_tags += len(new)
     report.changed += len(changed.keys() - {tag.pk for tag in new})

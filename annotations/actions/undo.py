@@ -11,7 +11,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from annotations.actions.decide import Circumstances, Saved, store
-from annotations.models import BulkRun, Catalogue, Decision, Product, QueueItem, User, Verdict, Voice
+from annotations.models import BulkRun, Catalogue, Decision, Input, Product, QueueItem, User, Verdict, Voice
 from annotations.queries.standing import facts_of
 
 DEPTH = 50  # batches that can be taken back, one after the other
@@ -108,6 +108,8 @@ def _history(catalogue: Catalogue, reviewer: User) -> list[_Batch]:
         # what a panel agrees on is in the name of whoever voted last, but is not theirs to take back
         .exclude(voice=Voice.AGREED)
         .exclude(batch__in=_of_bulk_runs(catalogue))
+        # what a merge or a split decided is taken back with it, and never a part of it alone
+        .exclude(input=Input.TAXONOMY)
     )
     for batch, decision in mine.order_by("-seq").values_list("batch", "id").iterator(chunk_size=500):
         if batch not in newest and len(newest) == 3 * DEPTH:

@@ -55,7 +55,8 @@ class FacetRowSerializer(serializers.Serializer):  # type: ignore[type-arg]
     label = serializers.CharField()  # type: ignore[assignment]
     kind = serializers.ChoiceField(choices=Facet.Kind.choices)
     complete = serializers.BooleanField()
-    tags = TagNameSerializer(many=True)
+    tags = TagNameSerializer(many=True, help_text="the first of them, in order")  # type: ignore[call-arg]
+    more_tags = serializers.IntegerField(help_text="that the facet has beyond these; tags/find/ finds them")
     suggestions = SuggestionSerializer(many=True)
     approved = serializers.ListField(child=serializers.CharField())
     rejected = serializers.ListField(child=serializers.CharField())
@@ -270,6 +271,7 @@ def _row_body(row: cards.FacetRow) -> dict[str, Any]:
         "kind": row.facet.kind,
         "complete": row.complete,
         "tags": [{"slug": tag.slug, "label": tag.label} for tag in row.tags],
+        "more_tags": row.more,
         "suggestions": [
             {
                 "tag": chip.tag.slug, "score": chip.score, "band": chip.band, "source": chip.source,

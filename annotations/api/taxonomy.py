@@ -11,14 +11,15 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations.actions import taxonomy
+from annotations.actions import reshape, taxonomy
 from annotations.actions.decide import Circumstances
 from annotations.actions.errors import Refused
 from annotations.api.auth import LOOK, TAXONOMY, Needs
 from annotations.api.base import CatalogueDoor, IsSet, PageQuery, Strict, page, page_of
 from annotations.api.schema import PROBLEMS, problems
-from annotations.models import Facet, Input, Role, Tag
-from annotations.queries.taxonomy import facet_named, facets_of, tag_named, tags_of
+from annotations.models import Facet, Input, Role, Tag, TaxonomyRevision
+from annotations.queries.taxonomy import facet_named, facets_of, search_tags, tag_named, tags_of
+from annotations.queries.taxonomy_changes import revision_numbered
 
 
 class Labels(serializers.DictField):
@@ -39,8 +40,8 @@ class FacetSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
     class Meta:
         model = Facet
         fields = (
-            "slug", "label", "labels", "descriptions", "kind", "variant_axis", "required", "categories", "position",
-            "retired",
+            "slug", "label", "labels", "descriptions", "kind", "unit", "variant_axis", "required", "implied_parents",
+            "categories", "position", "retired",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -49,15 +50,19 @@ class TagSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
     facet = serializers.CharField(source="facet.slug")
     parent = serializers.CharField(source="parent.slug", default=None, allow_null=True)  # type: ignore[assignment]
     merged_into = serializers.CharField(source="merged_into.slug", default=None, allow_null=True)
+    not_with = serializers.SerializerMethodField(help_text="tags that never stand beside it, as facet/tag")
     retired = IsSet(source="retired_at")
 
     class Meta:
         model = Tag
         fields = (
-            "id", "facet", "slug", "label", "labels", "synonyms", "definitions", "parent", "position", "merged_into",
-            "retired",
+            "id", "facet", "slug", "label", "labels", "synonyms", "definitions", "parent", "position", "categories",
+            "exclusive", "shortcut", "number", "not_with", "merged_into", "retired",
         )  # fmt: skip
         read_only_fields = fields
+
+    def get_not_with(self, tag: Tag) -> list[str]:
+        return [f"{other.facet.slug}/{other.slug}" for other in tag.not_with.all()]
 
 
 class FacetsQuery(PageQuery):
@@ -71,14 +76,22 @@ class TagsQuery(FacetsQuery):
 class NewFacet(Strict):
     labels = Labels()
     kind = serializers.ChoiceField(choices=Facet.Kind.choices, default=Facet.Kind.MULTI)
+    unit = serializers.CharField(max_length=20, default="", allow_blank=True, help_text="of a numeric facet")
     variant_axis = serializers.BooleanField(default=False)
+    required = serializers.BooleanField(default=False)  # type: ignore[assignment]
+    implied_parents = serializers.BooleanField(default=False, help_text="accepting a tag accepts those above it")
+    descriptions = Labels(default=dict)
     categories = serializers.ListField(child=serializers.CharField(max_length=500), default=list, max_length=1000)
 
 
 class FacetChange(Strict):
     labels = Labels(required=False)
     kind = serializers.ChoiceField(choices=Facet.Kind.choices, required=False)
+    unit = serializers.CharField(max_length=20, required=False, allow_blank=True)
     variant_axis = serializers.BooleanField(required=False)
+    required = serializers.BooleanField(required=False)  # type: ignore[assignment]
+    implied_parents = serializers.BooleanField(required=False)
+    descriptions = Labels(required=False)
     categories = serializers.ListField(child=serializers.CharField(max_length=500), required=False, max_length=1000)
 
 
@@ -93,6 +106,13 @@ class TagChange(Strict):
     labels = Labels(required=False)
     synonyms = WordLists(required=False)
     definitions = serializers.DictField(child=serializers.CharField(max_length=5000), required=False)
+    categories = serializers.ListField(child=serializers.CharField(max_length=500), required=False, max_length=1000)
+    exclusive = serializers.BooleanField(required=False, help_text="stands alone in its facet")
+    shortcut = serializers.IntegerField(required=False, min_value=0, max_value=9, help_text="its number key; 0: none")
+    not_with = serializers.ListField(
+        child=serializers.CharField(max_length=201), required=False, max_length=200,
+        help_text="tags that never stand beside it, as facet/tag",
+    )  # fmt: skip
 
 
 class Rename(Strict):
@@ -114,7 +134,9 @@ class NoBody(Strict):
 
 class MergedSerializer(serializers.Serializer):  # type: ignore[type-arg]
     tag = TagSerializer()
-    products = serializers.IntegerField(help_text="that were decided on")
+    products = serializers.IntegerField(help_text="that are decided on")
+    revision = serializers.IntegerField(help_text="of the taxonomy; undo takes it")
+    job = serializers.UUIDField(allow_null=True, help_text="that decides on them; null: it is done")
 
 
 class TaxonomyDoor(CatalogueDoor):
@@ -226,8 +248,17 @@ class OneTag(TaxonomyDoor):
         summary="Change some of it", description="A label that is replaced lives on as a synonym.",
     )  # fmt: skip
     def patch(self, request: Request, slug: str, facet: str, tag: str) -> Response:
-        changed = taxonomy.edit_tag(tag=self.tag(facet, tag), user=self.user, **self.body(TagChange))
+        given = self.body(TagChange)
+        if "not_with" in given:
+            given["not_with"] = [self._named(name) for name in given["not_with"]]
+        changed = taxonomy.edit_tag(tag=self.tag(facet, tag), user=self.user, **given)
         return Response(TagSerializer(changed).data)
+
+    def _named(self, name: str) -> Tag:
+        found = tag_named(self.catalogue, *name.split("/", 1)) if "/" in name else None
+        if found is None:
+            raise Refused(_("there is no tag “%(name)s”") % {"name": name}, "unknown_tag", tag=name)
+        return found
 
 
 class RenameTag(TaxonomyDoor):
@@ -272,10 +303,116 @@ class MergeTag(TaxonomyDoor):
     @extend_schema(
         tags=["taxonomy"], request=Merge, responses={200: MergedSerializer, **problems(422)}, summary="One of two",
         description="The tag retires, its names lead to the other, and where it was approved the other is: decisions "
-        "of yours, which the feed tells. Sent again, it finishes what was interrupted.",
+        "of yours, which the feed tells. Many products are a job.",
     )  # fmt: skip
     def post(self, request: Request, slug: str, facet: str, tag: str) -> Response:
         merged, into = self.tag(facet, tag), self.body(Merge)["into"]
         by = Circumstances(self.user, self.membership.role, Input.API)
-        products = taxonomy.merge_tags(tag=merged, into=self.other(merged, into), by=by)
-        return Response({"tag": TagSerializer(merged).data, "products": products})
+        done = reshape.merge_tags(tag=merged, into=self.other(merged, into), by=by)
+        return Response(
+            {
+                "tag": TagSerializer(merged).data, "products": done.products, "revision": done.revision.number,
+                "job": str(done.job.pk) if done.job else None,
+            }
+        )  # fmt: skip
+
+
+class Split(Strict):
+    parts = serializers.ListField(child=Labels(), min_length=2, max_length=50, help_text="labels of each part")
+
+
+class ReshapedSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    revision = serializers.IntegerField()
+    products = serializers.IntegerField(help_text="products, or for an undo decisions, that it is about")
+    job = serializers.UUIDField(allow_null=True, help_text="that decides on them; null: it is done")
+
+
+def reshaped(done: reshape.Reshaped) -> dict[str, Any]:
+    return {
+        "revision": done.revision.number, "products": done.products, "job": str(done.job.pk) if done.job else None,
+    }  # fmt: skip
+
+
+class SplitTag(TaxonomyDoor):
+    needs = {"POST": Needs(("import",), Role.LEAD)}
+
+    @extend_schema(
+        tags=["taxonomy"], request=Split, responses={200: ReshapedSerializer, **problems(409, 422)},
+        summary="Several of one",
+        description="The tag retires; the products that it stands for wait to be looked at again, and it stands until "
+        "somebody has. A part with the name of a tag of the facet is that tag.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, facet: str, tag: str) -> Response:
+        by = Circumstances(self.user, self.membership.role, Input.API)
+        done = reshape.split_tag(tag=self.tag(facet, tag), parts=self.body(Split)["parts"], by=by)
+        return Response(reshaped(done))
+
+
+class FindQuery(Strict):
+    q = serializers.CharField(max_length=200, help_text="what was typed")
+    facet = serializers.CharField(default="", max_length=100)
+    limit = serializers.IntegerField(min_value=1, max_value=100, default=20)
+
+
+class FoundSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    facet = serializers.CharField()
+    tag = serializers.CharField()
+    label = serializers.CharField()  # type: ignore[assignment]
+    facet_label = serializers.CharField()
+
+
+class FindTags(TaxonomyDoor):
+    needs = {"GET": LOOK}
+    queries = {"GET": FindQuery}
+
+    @extend_schema(
+        tags=["taxonomy"], parameters=[FindQuery], responses={200: FoundSerializer(many=True), **PROBLEMS},
+        summary="Tags that a typed text may mean",
+        description="By label, synonym, slug or path, in every language, best first.",
+    )  # fmt: skip
+    def get(self, request: Request, slug: str) -> Response:
+        facet = self.facet(self.query["facet"]) if self.query["facet"] else None
+        hits = search_tags(self.catalogue, self.query["q"], facet=facet, limit=self.query["limit"])
+        return Response(
+            [{"facet": t.facet.slug, "tag": t.slug, "label": t.label, "facet_label": t.facet.label} for t in hits]
+        )
+
+
+class RevisionSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    number = serializers.IntegerField()
+    seq = serializers.IntegerField(allow_null=True, help_text="its line in the feed")
+    word = serializers.CharField()
+    data = serializers.DictField()  # type: ignore[assignment]
+    report = serializers.DictField(help_text="what it touched")
+    pending = serializers.BooleanField(help_text="its job still decides on products")
+    undoes = serializers.IntegerField(source="undoes.number", default=None, allow_null=True)
+    created_at = serializers.DateTimeField()
+
+
+class Revisions(TaxonomyDoor):
+    needs = {"GET": LOOK}
+    queries = {"GET": PageQuery}
+
+    @extend_schema(
+        tags=["taxonomy"], parameters=[PageQuery], responses={200: page_of(RevisionSerializer), **PROBLEMS},
+        summary="What was changed, oldest first",
+    )  # fmt: skip
+    def get(self, request: Request, slug: str) -> Response:
+        rows = TaxonomyRevision.objects.filter(catalogue=self.catalogue).select_related("undoes")
+        return Response(page(rows, self.query, lambda row: RevisionSerializer(row).data, key="number"))
+
+
+class UndoRevision(TaxonomyDoor):
+    needs = {"POST": Needs(("import",), Role.LEAD)}
+
+    @extend_schema(
+        tags=["taxonomy"], request=NoBody, responses={200: ReshapedSerializer, **problems(409, 422)},
+        summary="Take a change back", description="Names, places and what stands come back exactly as they were.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, number: int) -> Response:
+        self.body(NoBody)
+        revision = revision_numbered(self.catalogue, number)
+        if revision is None:
+            raise Http404
+        by = Circumstances(self.user, self.membership.role, Input.API)
+        return Response(reshaped(reshape.undo_revision(revision=revision, by=by)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 
 from django.conf import settings
@@ -181,6 +182,17 @@ class TaxonomyRevision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.number} {self.word}"
+
+    @property
+    def decided_as(self) -> uuid.UUID:
+        """The batch of its decisions; one of nothing for a change that is older than batches."""
+        return self.batch or uuid.UUID(int=0)
+
+    @property
+    def counts(self) -> bool:
+        """Whether it was not undone, or its undo was."""
+        by = TaxonomyRevision.objects.filter(undoes=self).first()
+        return by is None or not by.counts
 
 
 class SplitItem(models.Model):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -24,10 +24,10 @@ from annotations.models import (
     User,
 )
 from annotations.queries.comments import comments_of
+from annotations.queries.offers import KEYS, Offer, offers_of
 
 HUES = 6  # washes in the style sheet; facets take them in turn
 ANSWERED = (QueueItem.Status.SECOND_OPINION, QueueItem.Status.CONFLICT, QueueItem.Status.DONE)
-KEYS = 9  # number keys of a facet
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,17 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class FacetRow:
-    """A facet and its chips in taxonomy order. ``tags`` are all its live tags, for the type-ahead."""
+    """A facet and its chips in taxonomy order. ``tags`` are its first live tags and ``more`` how many there are beyond
+    them, which type-ahead finds. ``was`` are tags that stand and are no longer offered: split, and still to be looked
+    at, or retired."""
 
     facet: Facet
     hue: int
     chips: tuple[Chip, ...]
     complete: bool
     tags: tuple[Tag, ...] = ()
+    more: int = 0
+    was: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +90,8 @@ class Card:
 
 
 def live_taxonomy(catalogue: Catalogue) -> list[tuple[Facet, list[Tag]]]:
-    """Live facets in order, each with its live tags in order. Two queries."""
+    """Live facets in order, each with all its live tags in order: for what looks at every tag, and never for a page.
+    Two queries."""
     facets = list(catalogue.facets.live())  # type: ignore[attr-defined]
     by_facet: dict[int, list[Tag]] = {facet.id: [] for facet in facets}
     known = {facet.id: facet for facet in facets}
@@ -102,7 +107,6 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
     A ``reader`` who is one of several sees their own answers and nobody else's until the panel agrees; of a product
     whose answer is known they do not see that it is. The number of queries is fixed: it grows neither with the catalogue nor with the number of items.
     """
-    taxonomy = live_taxonomy(catalogue)
     products = [item.product for item in items]
     suggestions: dict[int, dict[int, Suggestion]] = {p.id: {} for p in products}
     for suggestion in Suggestion.objects.filter(product__in=products):
@@ -122,6 +126,11 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
         complete[product_id].add(facet_id)
     if reader is not None:
         _as_one_of_several(items, reader, standing, complete)
+    wanted = {tag for some in suggestions.values() for tag in some} | {
+        tag for some in standing.values() for tag in some
+    }
+    tags = {tag.id: tag for tag in Tag.objects.filter(id__in=wanted)}
+    offered = offers_of(catalogue, [p.category for p in products])
     shas = {sha for p in products for sha in p.pictures}
     pictures = {p.sha256: p for p in Picture.objects.filter(sha256__in=shas)} if shas else {}
     comments = comments_of([p.id for p in products])
@@ -132,17 +141,15 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
             item=item,
             facets=tuple(
                 _row(
-                    index,
-                    facet,
-                    tags,
+                    offer,
                     item,
+                    tags,
                     suggestions[item.product_id],
                     standing[item.product_id],
-                    facet.id in complete[item.product_id],
+                    offer.facet.id in complete[item.product_id],
                     chosen,
                 )
-                for index, (facet, tags) in enumerate(taxonomy)
-                if facet.applies(item.product.category)
+                for offer in offers
             ),
             pictures=tuple(pictures[sha] for sha in item.product.pictures if sha in pictures),
             family_size=families.get(item.product.family, 1),
@@ -150,7 +157,7 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
             why=item.why,
             comments=tuple(comments.get(item.product_id, ())),
         )
-        for item in items
+        for item, offers in zip(items, offered, strict=True)
     ]
 
 
@@ -171,30 +178,38 @@ def _as_one_of_several(
 
 
 def _row(
-    index: int,
-    facet: Facet,
-    tags: list[Tag],
+    offer: Offer,
     item: QueueItem,
-    suggestions: dict[int, Suggestion],
-    standing: dict[int, str],
+    known: Mapping[int, Tag],
+    suggestions: Mapping[int, Suggestion],
+    standing: Mapping[int, str],
     complete: bool,
     chosen: dict[tuple[int, int], list[dict[str, Any]]],
 ) -> FacetRow:
-    """A blind card shows no claim of the machine: every tag of a short facet, else what stands already."""
+    """A blind card shows no claim of the machine: every tag of a short facet, else what stands already. A claim of a
+    tag that is not for the product's category is not shown."""
     approved = ProductTag.State.APPROVED
-    claimed = [s for tag in tags if (s := suggestions.get(tag.id)) is not None]
+    facet, category = offer.facet, item.product.category
+    mine = {pk: known[pk] for pk in (*suggestions, *standing) if pk in known and known[pk].facet_id == facet.id}
+    shown = {
+        pk: tag for pk, tag in mine.items()
+        if tag.retired_at is None
+        and (standing.get(pk) == approved or (pk in suggestions and not item.blind and tag.allowed(category)))
+    }  # fmt: skip
+    if item.blind and offer.count <= KEYS:
+        shown |= {tag.id: tag for tag in offer.tags if tag.allowed(category)}
+    claimed = [s for pk in shown if (s := suggestions.get(pk)) is not None]
     ranks = {s.tag_id: n for n, s in enumerate(sorted(claimed, key=lambda s: -s.score), start=1)}
     chips = []
-    for position, tag in enumerate(tags, start=1):
+    for tag in sorted(shown.values(), key=lambda tag: (tag.position, tag.id)):
+        tag.facet = facet
         state = standing.get(tag.id, "")
         suggestion = None if item.blind else suggestions.get(tag.id)
-        if suggestion is None and state != approved and not (item.blind and len(tags) <= KEYS):
-            continue
         confident = suggestion is not None and suggestion.band in (Band.STRONG, Band.LIKELY)
         chips.append(
             Chip(
                 tag=tag,
-                number=position if position <= KEYS else 0,
+                number=offer.numbers.get(tag.id, 0),
                 checked=state == approved or (confident and not state and not complete),
                 standing=state,
                 band=suggestion.band if suggestion else "",
@@ -205,7 +220,15 @@ def _row(
                 rank=ranks[tag.id] if suggestion else 0,
             )
         )
-    return FacetRow(facet, index % HUES + 1, tuple(chips), complete, tuple(tags))
+    return FacetRow(
+        facet=facet,
+        hue=offer.index % HUES + 1,
+        chips=tuple(chips),
+        complete=complete,
+        tags=tuple(tag for tag in offer.tags if tag.allowed(category)),
+        more=offer.more,
+        was=tuple(tag for pk, tag in mine.items() if tag.retired_at and standing.get(pk) == approved),
+    )
 
 
 def _family_sizes(catalogue: Catalogue, families: set[str]) -> dict[str, int]:

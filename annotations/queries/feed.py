@@ -10,13 +10,15 @@ from django.db.models import Exists, OuterRef, QuerySet
 from annotations.formats.exporting import ExportRow, ExportTag
 from annotations.models import Catalogue, Change, Product
 from annotations.models.taxonomy import in_language
+from annotations.queries.taxonomy_changes import events
 
 PRODUCTS_AT_ONCE = 500
 MOST = 1000  # lines of the feed in one answer
 
 
 def changes(catalogue: Catalogue, after: int = 0, limit: int = MOST) -> list[dict[str, Any]]:
-    """Up to ``limit`` changes with ``seq`` above ``after``, in commit order. One query.
+    """Up to ``limit`` changes with ``seq`` above ``after``, in commit order: of what stands of products, and of the
+    taxonomy (these have an ``event``, and no product). A bounded number of queries.
 
     A reader that goes on from the last ``seq`` it has seen misses nothing and sees nothing twice: numbers are given
     out under the lock of the catalogue's counter, which is held until the commit, so no lower number appears later.
@@ -31,7 +33,8 @@ def changes(catalogue: Catalogue, after: int = 0, limit: int = MOST) -> list[dic
         )
         .order_by("seq")[:limit]
     )  # fmt: skip
-    return [line(change) for change in rows]
+    told = sorted([*map(line, rows), *events(catalogue, after, limit)], key=lambda change: change["seq"])
+    return told[:limit]
 
 
 def all_changes(catalogue: Catalogue, after: int = 0) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,7 @@ LABELS = {
     "adopt": _("Taking in a model"),
     "import": _("Import"),
     "export": _("Export"),
+    "taxonomy": _("Change of the taxonomy"),
     "bulk": _("Bulk action"),
     "bulk_undo": _("Taking a bulk action back"),
     "families": _("Looking for families and shared texts"),

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from django.db.models import Count, QuerySet
 
 from annotations.models import Catalogue, Facet, ProductTag, Tag, TagRequest
+from annotations.queries import tag_words
 
 _GAP = re.compile(r"[\s_\-‐-―]+")
 
@@ -53,10 +54,19 @@ class Names:
                     self._tags[target.facet_id].setdefault(name, target)
 
     @classmethod
-    def of(cls, catalogue: Catalogue) -> Names:
-        """Two queries, whatever the size."""
+    def of(cls, catalogue: Catalogue, facet: Facet | None = None) -> Names:
+        """Two queries, whatever the size. With a facet, tags of that one alone are known."""
         facets = list(Facet.objects.live().filter(catalogue=catalogue))
-        return cls(facets, list(Tag.objects.filter(facet__in=[f.id for f in facets])))
+        tags = Tag.objects.filter(facet__catalogue=catalogue, facet__retired_at=None)
+        if facet is not None:
+            tags = Tag.objects.filter(facet=facet)
+            facets = facets if any(f.pk == facet.pk for f in facets) else [*facets, facet]
+        return cls(facets, list(tags))
+
+    @classmethod
+    def facets_of(cls, catalogue: Catalogue) -> Names:
+        """Facets alone."""
+        return cls(list(Facet.objects.live().filter(catalogue=catalogue)), [])
 
     def facet(self, name: str) -> Facet | None:
         return self._facets.get(name) or self._facets.get(key_of(name))
@@ -150,36 +160,8 @@ def _nested(tags: Sequence[Tag]) -> list[tuple[Tag, int]]:
 
 
 def search_tags(catalogue: Catalogue, text: str, *, facet: Facet | None = None, limit: int = 20) -> list[Tag]:
-    """Live tags that a typed text may mean, best first: in every language, by label, synonym or slug.
-
-    A whole name beats the beginning of one, that beats the beginning of a later word, and that any other place.
-    """
-    wanted = key_of(text)
-    if not wanted:
-        return []
-    tags = Tag.objects.live().filter(facet__catalogue=catalogue, facet__retired_at=None).select_related("facet")
-    if facet is not None:
-        tags = tags.filter(facet=facet)
-    found = [(rank, tag) for tag in tags if (rank := _rank(tag, wanted)) is not None]
-    found.sort(key=lambda pair: (pair[0], pair[1].facet.position, pair[1].position, pair[1].id))
-    return [tag for _rank, tag in found[:limit]]
-
-
-def _rank(tag: Tag, wanted: str) -> int | None:
-    best: int | None = None
-    for name in _folded_words(tag):
-        if name == wanted:
-            return 0
-        if name.startswith(wanted):
-            rank = 1
-        elif f" {wanted}" in name:
-            rank = 2
-        elif wanted in name:
-            rank = 3
-        else:
-            continue
-        best = rank if best is None else min(best, rank)
-    return best
+    """Live tags that a typed text may mean, best first: in every language, by label, synonym, slug or path."""
+    return tag_words.find(catalogue, text, facet=facet, limit=limit)
 
 
 def facets_of(catalogue: Catalogue, *, retired: bool = False) -> QuerySet[Facet]:
@@ -195,6 +177,7 @@ def facet_named(catalogue: Catalogue, slug: str) -> Facet | None:
 def tags_of(catalogue: Catalogue, *, facet: str = "", retired: bool = False) -> QuerySet[Tag]:
     """In no order yet, with facet, parent and the tag each was merged into."""
     found = Tag.objects.filter(facet__catalogue=catalogue).select_related("facet", "parent", "merged_into")
+    found = found.prefetch_related("not_with__facet")
     if facet:
         found = found.filter(facet__slug=facet)
     return found if retired else found.filter(retired_at=None, facet__retired_at=None)

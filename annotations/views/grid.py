@@ -23,7 +23,8 @@ from annotations.actions.grid import ACCEPT, REJECT, GridSaved, Mark, save_grid
 from annotations.actions.together import MOST
 from annotations.models import Facet, Product, QueueItem, Reason, Role, Tag
 from annotations.queries import grid as questions
-from annotations.queries.cards import HUES, live_taxonomy
+from annotations.queries.cards import HUES
+from annotations.queries.offers import offers
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
 from annotations.views.review import config_of
 from annotations.views.review_forms import by_of, nonce_of, number
@@ -54,10 +55,14 @@ def grid(request: MemberRequest) -> HttpResponse:
 def _choose(request: MemberRequest) -> HttpResponse:
     counts = questions.values_next(request.catalogue)
     rows = []
-    for index, (facet, tags) in enumerate(live_taxonomy(request.catalogue)):
-        counted = [(tag, counts.get(tag.pk, 0)) for tag in tags]
-        there = sorted((pair for pair in counted if pair[1]), key=lambda pair: -pair[1])
-        rows.append({"facet": facet, "hue": index % HUES + 1, "tags": there, "rest": len(tags) - len(there)})
+    counted: dict[int, list[tuple[Tag, int]]] = {}
+    for tag in Tag.objects.live().filter(pk__in=counts).order_by("position", "id"):
+        counted.setdefault(tag.facet_id, []).append((tag, counts[tag.pk]))
+    for offer in offers(request.catalogue):
+        there = sorted(counted.get(offer.facet.pk, []), key=lambda pair: -pair[1])
+        rows.append(
+            {"facet": offer.facet, "hue": offer.index % HUES + 1, "tags": there, "rest": offer.count - len(there)}
+        )
     context = {"tab": "grid", "rows": rows, "next": questions.NEXT, "any": any(row["tags"] for row in rows)}
     return render(request, "grid_choose.html", context)
 

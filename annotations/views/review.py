@@ -33,7 +33,7 @@ from annotations.views.review_words import words
 
 AHEAD = 5  # products fetched ahead, and the most that one request may ask for
 RENEWED = 200  # leases that one request may keep: a grid, and the one after it
-FILTERS = ("queue", "facet", "category")
+FILTERS = ("queue", "facet", "category", "split")
 QUEUE_WORDS = {
     "uncertain": lambda: _("Uncertain first"),
     "conflicts": lambda: _("Conflicts"),
@@ -77,6 +77,7 @@ def _lease_next(
     return queue_verbs.lease_next(
         catalogue=request.catalogue, user=request.user, count=count, exclude=list(exclude),
         queue=filters.get("queue", "uncertain"), facet=filters.get("facet", ""), category=filters.get("category", ""),
+        split=number(filters.get("split"), 0),
     )  # fmt: skip
 
 

@@ -13,45 +13,76 @@ from django.views.decorators.http import require_POST, require_safe
 from annotations.actions import tag_requests
 from annotations.actions.errors import NotFound
 from annotations.models import Facet, Role, Tag
-from annotations.queries.cards import KEYS, live_taxonomy
+from annotations.queries.offers import Offer, offers
+from annotations.queries.taxonomy import search_tags
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
 from annotations.views.review import back_to_queue
 from annotations.views.review_forms import item_of, number
+
+WHOLE = 2000
+"""Tags of a catalogue up to which a browser gets them all at once; beyond, one facet at a time and by what is typed."""
+FOUND = 12
 
 
 @require_safe
 @catalogue_page(Role.REVIEWER)
 def tags(request: MemberRequest) -> HttpResponse:
-    """Every tag that can be added, with all words that lead to it; kept by the browser until the taxonomy changes."""
-    etag = f'"{request.catalogue.pk}-{request.catalogue.taxonomy_revision}-{get_language()}"'
+    """The tags that can be added, with all words that lead to them; kept by the browser until the taxonomy changes.
+
+    ``?facet=`` asks for the first ones of one facet, ``&q=`` for those that a typed text may mean.
+    """
+    if request.GET.get("q"):
+        return _found(request)
+    facet = request.GET.get("facet", "")
+    etag = f'"{request.catalogue.pk}-{request.catalogue.taxonomy_revision}-{get_language()}-{facet[:20]}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified()
-    body = {
-        facet.pk: {
-            "label": facet.label,
-            "single": facet.one_value,
-            "tags": [_tag_row(tag, place, {t.pk: t for t in values}) for place, tag in enumerate(values, start=1)],
-        }
-        for facet, values in live_taxonomy(request.catalogue)
-    }
-    answer = JsonResponse(body, json_dumps_params={"ensure_ascii": False})
+    if facet:
+        shown = [offer for offer in offers(request.catalogue) if offer.facet.pk == number(facet, 0)]
+    else:
+        live = Tag.objects.live().filter(facet__catalogue=request.catalogue, facet__retired_at=None)
+        shown = offers(request.catalogue) if live.count() <= WHOLE else []
+    answer = JsonResponse({o.facet.pk: _facet(o) for o in shown}, json_dumps_params={"ensure_ascii": False})
     answer["ETag"], answer["Cache-Control"] = etag, "private, max-age=0, must-revalidate"
     return answer
 
 
-def _tag_row(tag: Tag, place: int, known: dict[int, Tag]) -> dict[str, Any]:
+def _facet(offer: Offer) -> dict[str, Any]:
+    known = {tag.pk: tag for tag in offer.tags}
+    return {
+        "label": offer.facet.label,
+        "single": offer.facet.one_value,
+        "more": offer.more,
+        "tags": [_tag_row(tag, _path(tag, known), offer.numbers.get(tag.pk)) for tag in offer.tags],
+    }
+
+
+def _found(request: MemberRequest) -> HttpResponse:
+    facet = Facet.objects.live().filter(catalogue=request.catalogue, pk=number(request.GET.get("facet"), 0)).first()
+    if facet is None:
+        raise NotFound(_("This facet is no longer there."), "facet")
+    hits = search_tags(request.catalogue, request.GET["q"][:200], facet=facet, limit=FOUND)
+    rows = [_tag_row(tag, [tag.parent.label] if tag.parent else [], None) for tag in hits]
+    return JsonResponse({"tags": rows}, json_dumps_params={"ensure_ascii": False})
+
+
+def _path(tag: Tag, known: dict[int, Tag]) -> list[str]:
     path: list[str] = []
     above = tag.parent_id
     while above in known and len(path) < 9:
         path.append(known[above].label)
         above = known[above].parent_id
+    return path[::-1]
+
+
+def _tag_row(tag: Tag, path: list[str], key: int | None) -> dict[str, Any]:
     row = {
         "id": tag.pk,
         "place": tag.position,
         "label": tag.label,
         "words": [w for w in (*tag.words, tag.slug) if w != tag.label],
     }
-    return row | ({"number": place} if place <= KEYS else {}) | ({"path": " › ".join(reversed(path))} if path else {})
+    return row | ({"number": key} if key else {}) | ({"path": " › ".join(path)} if path else {})
 
 
 @require_POST

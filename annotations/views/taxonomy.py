@@ -12,7 +12,7 @@ from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from annotations.actions import tag_requests, taxonomy
+from annotations.actions import reshape, tag_requests, taxonomy
 from annotations.actions.decide import Circumstances
 from annotations.actions.errors import Refused
 from annotations.actions.tag_plans import tags_from_attributes
@@ -245,13 +245,13 @@ def merge_tag(request: MemberRequest, pk: int) -> HttpResponse:
     into = _tag(request, int(chosen)) if chosen.isdecimal() else found
     by = Circumstances(request.user, request.role, Input.BULK)
     try:
-        moved = taxonomy.merge_tags(tag=found, into=into, by=by)
+        done = reshape.merge_tags(tag=found, into=into, by=by)
     except Refused as refusal:
         return _tag_page(request, found, refusal)
     messages.success(
         request,
         _("“%(tag)s” leads to “%(into)s” now. Products decided on again: %(n)s.")
-        % {"tag": found.label, "into": into.label, "n": moved},
+        % {"tag": found.label, "into": into.label, "n": done.products},
     )
     return redirect("tag", request.catalogue.slug, into.pk)
 

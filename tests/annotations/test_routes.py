@@ -34,6 +34,7 @@ from annotations.models import (
     Picture,
     SavedFilter,
     TagRequest,
+    TaxonomyRevision,
     User,
 )
 from tests.annotations.conftest import World, build_world
@@ -112,6 +113,11 @@ ROUTES: dict[str, Open | Page | Api] = {
     "import_discard": Page({"POST": "lead"}, ("shop", "@import")),
     "import_problems": Page({"GET": "viewer"}, ("shop", "@import")),
     "taxonomy": Page({"GET": "viewer"}),
+    "taxonomy_history": Page({"GET": "viewer"}),
+    "taxonomy_undo": Page({"POST": "lead"}, ("shop", 900)),
+    "taxonomy_go_on": Page({"POST": "lead"}, ("shop", 900)),
+    "tag_reshape": Page({"GET": "lead"}, ("shop", "@tag")),
+    "tag_split": Page({"POST": "lead"}, ("shop", "@tag")),
     "taxonomy_rules": Page({"GET": "viewer"}),
     "taxonomy_from_attributes": Page({"POST": "lead"}),
     "facet_add": Page({"POST": "lead"}),
@@ -180,6 +186,10 @@ ROUTES: dict[str, Open | Page | Api] = {
     "api:tag_move": Api({"POST": ("import", "lead")}, TAG),
     "api:tag_merge": Api({"POST": ("import", "lead")}, TAG),
     "api:tag_retire": Api({"POST": ("import", "lead")}, TAG),
+    "api:tag_split": Api({"POST": ("import", "lead")}, TAG),
+    "api:tags_find": Api({"GET": ("", "viewer")}),
+    "api:revisions": Api({"GET": ("", "viewer")}),
+    "api:revision_undo": Api({"POST": ("import", "lead")}, ("shop", 900)),
     "api:review_next": Api({"GET": ("review", "reviewer")}),
     "api:decisions": Api({"POST": ("review", "reviewer")}),
     "api:decisions_undo": Api({"POST": ("review", "reviewer")}),
@@ -281,6 +291,7 @@ def build_house(folder: Path) -> House:
         secrets[f"admin:{scope}"] = create_token(user=world.people["admin"], scopes=[scope]).secret
     for client in clients.values():
         client.raise_request_exception = False
+    TaxonomyRevision.objects.create(catalogue=world.catalogue, number=900, word="tag edited", user=world.people["lead"])
     upload = ImportBatch.objects.create(catalogue=world.catalogue, file_name="x.csv")
     request = TagRequest.objects.create(facet=world.facets["colour"], text="mauve", user=world.people["reviewer"])
     ids = {

@@ -6,8 +6,8 @@ import pytest
 
 from annotations.actions import tag_requests, taxonomy
 from annotations.actions.errors import Refused
+from annotations.actions.tag_words import index_catalogue
 from annotations.models import AuditEvent, Event, Facet, Job, QueueItem, Tag, TagRequest, TaxonomyRevision
-from annotations.queries.standing import differences
 from annotations.queries.taxonomy import Names, search_tags, tree
 from tests.annotations.conftest import World
 
@@ -62,26 +62,6 @@ def test_an_old_name_still_leads_to_a_renamed_tag(world: World) -> None:
     facet = names.facet("colour")
     assert facet is not None
     assert {names.tag(facet, name) for name in ("black", "Black", "jet", "黑色")} == {tag}
-
-
-def test_merging_moves_what_stands_and_the_names(world: World) -> None:
-    first, second, third, _fourth = world.products
-    world.decide(first, cotton="accept")
-    world.decide(second, cotton="accept", wool="accept")
-    world.decide(third, leather="accept")
-    moved = taxonomy.merge_tags(tag=world.tags["cotton"], into=world.tags["wool"], by=world.by("lead"))
-    assert moved == 2
-    assert world.standing(first) == {"wool": "approved"}
-    assert world.standing(second) == {"wool": "approved"}
-    assert world.standing(third) == {"leather": "approved"}
-    assert differences(world.catalogue) == []
-    names = Names.of(world.catalogue)
-    material = names.facet("material")
-    assert material is not None
-    assert names.tag(material, "cotton") == names.tag(material, "棉") == world.tags["wool"]
-    again = taxonomy.merge_tags(tag=Tag.objects.get(slug="cotton"), into=world.tags["wool"], by=world.by("lead"))
-    assert again == 0
-    assert TaxonomyRevision.objects.filter(word="tag merged").count() == 1
 
 
 def test_a_facet_cannot_take_one_value_where_products_stand_with_two(world: World) -> None:
@@ -142,6 +122,7 @@ def test_a_refused_grant_leaves_the_request_waiting(world: World) -> None:
 
 
 def test_type_ahead_finds_by_any_name_the_best_first(world: World) -> None:
+    index_catalogue(catalogue=world.catalogue)
     taxonomy.add_tag(facet=world.facets["material"], labels={"en": "Wool felt"}, user=None)
     taxonomy.add_tag(facet=world.facets["material"], labels={"en": "Cool wool"}, user=None)
     assert [t.slug for t in search_tags(world.catalogue, "wool")] == ["wool", "wool-felt", "cool-wool"]

@@ -164,8 +164,10 @@ def test_merging_moves_what_stands_and_the_feed_tells(world, lead):
     merged = lead.post("tags/material/wool/merge/", {"into": "cotton"}).json()
     assert (merged["products"], merged["tag"]["merged_into"]) == (1, "cotton")
     assert world.standing(world.products[0]) == {"cotton": "approved"}
-    told = [(c["tag"], c["state"]) for c in lead.get("changes/").json()["changes"]]
-    assert sorted(told[1:]) == [("cotton", "approved"), ("wool", "removed")]
+    lines = lead.get("changes/").json()["changes"]
+    assert (lines[1]["event"], lines[1]["tag"], lines[1]["into"]) == ("tag merged", "wool", "cotton")
+    told = [(c["tag"], c["state"]) for c in lines]
+    assert sorted(told[2:]) == [("cotton", "approved"), ("wool", "removed")]
     assert differences(world.catalogue) == []
 
 

@@ -35,7 +35,8 @@ export function search(tags, text, ranks = new Map()) {
 /**
  * Ask for a tag. Resolves to {tag}, {request: text} or null (closed), with ``save`` when it was taken with Shift+Enter, in the same breath as the choice, so that the
  * next key already finds it done. The dialog opens at once, even while the tags are still on their way.
- * @param {{title: string, tags: Promise<object[]>, taken: Set<number>, ranks: Map<number, number>, ask: (text: string) => string, noHit: string}} wish
+ * ``find`` asks for more tags as one types; what it brings joins those that are there.
+ * @param {{title: string, tags: Promise<object[]>, find: (text: string) => Promise<object[]>, taken: Set<number>, ranks: Map<number, number>, ask: (text: string) => string, noHit: string}} wish
  */
 export function askForTag(wish) {
   const dialog = document.getElementById("add");
@@ -47,6 +48,18 @@ export function askForTag(wish) {
   let at = 0;
   let eager = false; // Enter was pressed before the tags came
   let save = false; // Shift+Enter: take it and save the card
+  let asked = ""; // what the server was asked for last
+
+  async function ask(text) {
+    if (!wish.find || !text || text === asked) return;
+    asked = text;
+    const more = await wish.find(text);
+    if (asked !== text || !tags) return;
+    const there = new Set(tags.map((tag) => tag.id));
+    tags = tags.concat(more.filter((tag) => !there.has(tag.id) && !wish.taken.has(tag.id)));
+    for (const tag of more) for (const word of [tag.label, ...tag.words]) names.add(fold(word));
+    if (more.length) draw();
+  }
 
   function draw() {
     const text = input.value.trim();
@@ -73,7 +86,7 @@ export function askForTag(wish) {
       resolve(chosen?.request ? { request: chosen.request, save } : chosen?.tag ? { tag: chosen.tag, save } : null);
     };
     const on = (target, name, does) => target.addEventListener(name, does, { signal: over.signal });
-    on(input, "input", () => { at = 0; draw(); });
+    on(input, "input", () => { at = 0; draw(); ask(input.value.trim()); });
     on(input, "keydown", (event) => {
       if (event.isComposing) return; // Enter that ends the writing of a Chinese word chooses nothing
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {

@@ -23,7 +23,31 @@ export class Facets {
     }
   }
 
-  async tagsIn(facet) { return (await this.taxonomy())[facet.dataset.facet]?.tags ?? []; }
+  /** The facet's tags (its first ones, where it has thousands) and how many more there are. */
+  async offered(facet) {
+    const pk = facet.dataset.facet;
+    const all = await this.taxonomy();
+    if (!all[pk]) { // a taxonomy too big to travel whole comes by facet
+      const rest = await this.fetched({ facet: pk }).catch(() => ({}));
+      all[pk] = rest[pk] ?? { tags: [], more: 0 };
+    }
+    return all[pk];
+  }
+
+  async fetched(query) {
+    const headers = { Accept: "application/json" };
+    const answer = await fetch(`${this.url}&${new URLSearchParams(query)}`, { headers, credentials: "same-origin" });
+    if (!answer.ok) throw new Error(answer.status);
+    return answer.json();
+  }
+
+  async tagsIn(facet) { return (await this.offered(facet)).tags; }
+
+  /** What type-ahead asks the server for where a facet has more tags than travel with the page. */
+  async find(facet, text) {
+    if (!(await this.offered(facet)).more) return [];
+    return (await this.fetched({ facet: facet.dataset.facet, q: text }).catch(() => ({ tags: [] }))).tags;
+  }
 
   /** Type-ahead for a facet; with ``instead`` the found tag takes that chip's place. */
   async addTo(facet, instead, title) {
@@ -32,6 +56,7 @@ export class Facets {
     const answer = await askForTag({
       title: title ? title : instead ? this.words("correct", { tag: instead.dataset.label }) : this.words("addTo", { facet: name }),
       tags: this.tagsIn(facet),
+      find: (text) => this.find(facet, text),
       taken: new Set(chipsOf(facet).filter((chip) => chip.checked).map((chip) => Number(chip.dataset.tag))),
       ranks: new Map(chipsOf(facet).filter((chip) => chip.dataset.rank).map((chip) => [Number(chip.dataset.tag), Number(chip.dataset.rank)])),
       ask: (text) => this.words("ask", { text, facet: name }),

@@ -1,0 +1,173 @@
+"""How names are cut for type-ahead, and the look-up: a range of one index, whatever the database and the language."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Collection, Iterator
+
+from django.db.models import Q
+
+from annotations.models import Catalogue, Facet, Tag, TagWord
+
+KEY_BYTES = 60
+STARTS = 12
+"""Words of one name that are looked up; names are shorter than that."""
+ROWS_LOOKED_AT = 600
+"""Hits of one look-up that are ranked. Only a single letter has more, and then the shortest names come first anyway."""
+TAGS_OF_A_WORD = 4000
+"""Tags that one of several words may bring; more of them say nothing."""
+
+_GAP = re.compile(r"[\W_]+")
+_MARKS = re.compile(r"[\u0300-\u036f]")
+
+
+def folded(text: str) -> str:
+    """A name for comparing: width, case and accents make no difference, and neither does what joins its words."""
+    plain = _MARKS.sub("", unicodedata.normalize("NFKD", text)).casefold()
+    return _GAP.sub(" ", unicodedata.normalize("NFC", plain)).strip()
+
+
+def starts(name: str) -> Iterator[tuple[int, str]]:
+    """(place, rest) for every word of a folded name: after a gap, at each Chinese character, where the script changes."""
+    before, found = "", 0
+    for place, character in enumerate(name):
+        script = _script(character)
+        if script and (script == "han" or script != before):
+            yield place, name[place:]
+            found += 1
+            if found == STARTS:
+                return
+        before = script
+
+
+def _script(character: str) -> str:
+    if character == " ":
+        return ""
+    if "\u3400" <= character <= "\u9fff" or "\uf900" <= character <= "\ufaff" or character >= "\U00020000":
+        return "han"
+    return "kana" if "\u3040" <= character <= "\u30ff" else "letter"
+
+
+def key(text: str) -> bytes:
+    """The beginning of a folded text as bytes, cut between two characters."""
+    data = text.encode()
+    return data if len(data) <= KEY_BYTES else data[:KEY_BYTES].decode(errors="ignore").encode()
+
+
+def words_of(tag: Tag, catalogue: int) -> list[TagWord]:
+    """Every way in which a typed beginning may lead to the tag; of two ways with one text the better."""
+    names = [(TagWord.Source.LABEL, label) for label in tag.labels.values()]
+    names += [(TagWord.Source.SYNONYM, word) for words in tag.synonyms.values() for word in words]
+    names.append((TagWord.Source.SLUG, tag.slug))
+    best: dict[tuple[bytes, bool], TagWord] = {}
+    for source, name in names:
+        for place, rest in starts(folded(name)):
+            made = TagWord(
+                catalogue_id=catalogue, facet_id=tag.facet_id, tag_id=tag.pk, key=key(rest), source=source,
+                place=min(place, 999), length=min(len(rest), 999),
+            )  # fmt: skip
+            best.setdefault((bytes(made.key), place == 0), made)
+    return list(best.values())
+
+
+def find(
+    catalogue: Catalogue, text: str, *, facet: Facet | None = None, limit: int = 20, without: Collection[int] = ()
+) -> list[Tag]:
+    """Live tags that a typed text may mean, best first: a whole name, the beginning of one, the beginning of a later
+    word; a label before a synonym. Of several words the last one names the tag, and the others may stand in its own
+    names, in those above it or in its facet's: ``shoes boots``, ``colour > red``."""
+    wanted = folded(text)
+    if not wanted:
+        return []
+    ranked = dict(_hits(catalogue, facet, wanted))
+    words = wanted.split()
+    if len(words) > 1 and len(ranked) < limit:
+        for pk in _by_path(catalogue, facet, words):
+            ranked.setdefault(pk, (4, 0, 0))
+    order = sorted(ranked, key=lambda pk: ranked[pk])
+    found: list[Tag] = []
+    for start in range(0, len(order), 5 * limit):
+        some = order[start : start + 5 * limit]
+        live = Tag.objects.live().filter(pk__in=some, facet__retired_at=None).select_related("facet", "parent")
+        tags = {tag.pk: tag for tag in live.exclude(pk__in=without)}
+        here = [tags[pk] for pk in some if pk in tags]
+        found += sorted(here, key=lambda t: (ranked[t.pk], t.facet.position, t.position, t.pk))
+        if len(found) >= limit:
+            break
+    return found[:limit]
+
+
+def _range(catalogue: Catalogue, facet: Facet | None, wanted: str) -> Q:
+    first = key(wanted)
+    scope = Q(facet=facet) if facet is not None else Q(catalogue=catalogue)
+    return scope & Q(key__gte=first, key__lt=first + b"\xff")
+
+
+def _hits(catalogue: Catalogue, facet: Facet | None, wanted: str) -> Iterator[tuple[int, tuple[int, int, int]]]:
+    """(tag, rank) of the best hits, the best rank of each tag first."""
+    rows = TagWord.objects.filter(_range(catalogue, facet, wanted))
+    # one letter of an alphabet begins half of all names: they are taken as the index gives them
+    order = ("key",) if len(wanted) == 1 and wanted.isascii() else ("place", "length", "source")
+    best: dict[int, tuple[int, int, int]] = {}
+    for tag, source, place, length in rows.order_by(*order).values_list("tag", "source", "place", "length")[
+        :ROWS_LOOKED_AT
+    ]:
+        whole = length == len(wanted)
+        rank = (0 if whole and not place else 1 if not place else 2, source, length)
+        best[tag] = min(rank, best.get(tag, rank))
+    yield from best.items()
+
+
+def _by_path(catalogue: Catalogue, facet: Facet | None, words: list[str]) -> list[int]:
+    """Tags whose own name has the last word, and whose names, tags above or facet have all the others."""
+    own = TagWord.objects.filter(_range(catalogue, facet, words[-1])).values_list("tag", flat=True)
+    candidates = list(dict.fromkeys(own[:TAGS_OF_A_WORD]))
+    parents = _parents(catalogue, candidates)
+    facets = _facets_with(catalogue, words[:-1])
+    facet_of = dict(Tag.objects.filter(pk__in=candidates[:TAGS_OF_A_WORD]).values_list("pk", "facet"))
+    for word in words[:-1]:
+        hits = TagWord.objects.filter(_range(catalogue, facet, word)).values_list("tag", flat=True)
+        having = set(hits[: 5 * TAGS_OF_A_WORD])
+        candidates = [
+            pk for pk in candidates
+            if facet_of.get(pk) in facets[word] or any(above in having for above in (pk, *parents.get(pk, ())))
+        ]  # fmt: skip
+    return candidates
+
+
+def _parents(catalogue: Catalogue, tags: list[int]) -> dict[int, list[int]]:
+    """Tag to the tags above it, nearest first; a query for each level."""
+    up: dict[int, int] = {}
+    asked = set(tags)
+    while asked:
+        some = list(asked)
+        rows = [
+            row
+            for start in range(0, len(some), 900)
+            for row in Tag.objects.filter(pk__in=some[start : start + 900], parent__isnull=False).values_list(
+                "pk", "parent"
+            )
+        ]
+        fresh = {pk: above for pk, above in rows if above is not None and pk not in up}
+        up |= fresh
+        asked = {above for above in fresh.values() if above not in up}
+    found: dict[int, list[int]] = {}
+    for tag in tags:
+        chain: list[int] = []
+        above = up.get(tag)
+        while above is not None and above not in chain:
+            chain.append(above)
+            above = up.get(above)
+        found[tag] = chain
+    return found
+
+
+def _facets_with(catalogue: Catalogue, words: list[str]) -> dict[str, set[int]]:
+    rows = Facet.objects.live().filter(catalogue=catalogue).values_list("pk", "labels")
+    names = [(pk, [f" {folded(label)}" for label in labels.values()]) for pk, labels in rows]
+    return {word: {pk for pk, said in names if any(_has(name, word) for name in said)} for word in words}
+
+
+def _has(name: str, word: str) -> bool:
+    return f" {word}" in name or (_script(word[0]) == "han" and word in name)
