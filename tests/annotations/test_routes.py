@@ -150,7 +150,7 @@ ROUTES: dict[str, Open | Page | Api] = {
     "review": Page({"GET": "reviewer"}),
     "review_next": Page({"GET": "reviewer"}),
     "review_card": Page({"GET": "reviewer"}, ask="?product=@product"),
-    "review_tags": Page({"GET": "reviewer"}, ask="?facet=colour&q=b"),
+    "review_tags": Page({"GET": "reviewer"}, ask="?facet=@facet&q=b"),
     "review_save": Page({"POST": "reviewer"}, body={"product": "@product"}),
     "review_skip": Page({"POST": "reviewer"}, body={"product": "@product"}),
     "review_flag": Page({"POST": "reviewer"}, body={"product": "@product"}),
