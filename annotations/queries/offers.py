@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 
 from django.db import connection
-from django.db.models import Count, F, Window
+from django.db.models import Count, F, Q, Window
 from django.db.models.functions import RowNumber
 
 from annotations.models import Catalogue, Facet, Tag
@@ -102,14 +102,14 @@ def _load(facets: Sequence[Facet], wanted: set[int]) -> dict[int, Offer]:
         rank=Window(RowNumber(), partition_by=F("facet"), order_by=[F("position").asc(), F("id").asc()])
     )
     first: dict[int, list[Tag]] = {pk: [] for pk in places}
-    for tag in ranked.filter(rank__lte=SHOWN).order_by("position", "id"):
-        tag.facet = places[tag.facet_id][1]
-        first[tag.facet_id].append(tag)
-    counts = dict(live.values_list("facet").annotate(n=Count("pk")).order_by())
     pinned: dict[int, dict[int, int]] = {}
-    for facet, tag_id, key in live.filter(shortcut__isnull=False).values_list("facet", "pk", "shortcut"):
-        if key is not None:
-            pinned.setdefault(facet, {})[tag_id] = key
+    for tag in ranked.filter(Q(rank__lte=SHOWN) | Q(shortcut__isnull=False)).order_by("position", "id"):
+        if tag.shortcut is not None:
+            pinned.setdefault(tag.facet_id, {})[tag.pk] = tag.shortcut
+        if tag.rank <= SHOWN:
+            tag.facet = places[tag.facet_id][1]
+            first[tag.facet_id].append(tag)
+    counts = dict(live.values_list("facet").annotate(n=Count("pk")).order_by())
     return {
         pk: Offer(facet, place, tuple(first[pk]), counts.get(pk, 0), numbers_of(first[pk], pinned.get(pk, {})))
         for pk, (place, facet) in places.items()
