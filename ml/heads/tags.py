@@ -43,21 +43,31 @@ class TagHead(nn.Module):
 class TagLoss(nn.Module):
     """``forward(logits, y, known)``, each ``(b, columns)``, to the mean loss of a facet that has been answered.
 
-    Nothing known gives 0 with a gradient of 0. ``smoothing`` moves that share of each answer to the others.
+    Nothing known gives 0 with a gradient of 0. ``smoothing`` moves that share of each answer to the others. ``kind``
+    says how binary questions are weighed: ``cross-entropy``, or one of those that look away from what is easily right
+    by ``focus`` (see :func:`focal_weights`, :func:`asymmetric_loss`).
     """
 
-    def __init__(self, schema: Schema, smoothing: float = 0.0) -> None:
+    def __init__(
+        self, schema: Schema, smoothing: float = 0.0, *, kind: str = "cross-entropy", focus: float = 2.0
+    ) -> None:
         super().__init__()
-        self.smoothing = smoothing
+        self.smoothing, self.kind, self.focus = smoothing, kind, focus
         self.single = [schema.facet_columns[f.slug] for f in schema.facets if f.single and f.tags]
         self.multi = [schema.facet_columns[f.slug] for f in schema.facets if not f.single and f.tags]
+
+    def _binary(self, logits: Tensor, y: Tensor) -> Tensor:
+        if self.kind == "asymmetric":
+            return asymmetric_loss(logits, y, self.focus)
+        each = nn.functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
+        return each * focal_weights(logits, y, self.focus) if self.kind == "focal" else each
 
     def forward(self, logits: Tensor, y: Tensor, known: Tensor) -> Tensor:
         total = logits.sum() * 0.0
         answered = torch.zeros((), device=logits.device)
         if self.multi:
             soft = y * (1.0 - self.smoothing) + 0.5 * self.smoothing
-            each = nn.functional.binary_cross_entropy_with_logits(logits.float(), soft, reduction="none") * known
+            each = self._binary(logits.float(), soft) * known
             for columns in self.multi:
                 total = total + each[:, columns].sum()
                 answered = answered + known[:, columns].any(1).sum()
@@ -66,6 +76,20 @@ class TagLoss(nn.Module):
             total = total + loss.sum()
             answered = answered + known[:, columns].any(1).sum()
         return total / answered.clamp(min=1.0)
+
+
+def focal_weights(logits: Tensor, y: Tensor, focus: float) -> Tensor:
+    """``(1 - p_t) ** focus`` (Lin et al. 2017), where p_t is the probability given to the right answer."""
+    p = torch.sigmoid(logits)
+    return (y * (1 - p) + (1 - y) * p) ** focus
+
+
+def asymmetric_loss(logits: Tensor, y: Tensor, focus: float, margin: float = 0.05) -> Tensor:
+    """Ridnik et al. 2021: only wrong tags are looked away from, and not at all below a probability of ``margin``."""
+    p = torch.sigmoid(logits)
+    shifted = (p - margin).clamp(min=0.0)
+    wrong = -torch.log((1 - shifted).clamp(min=1e-8)) * shifted**focus
+    return y * -nn.functional.logsigmoid(logits) + (1 - y) * wrong
 
 
 def partial_answer_loss(logits: Tensor, y: Tensor, known: Tensor, smoothing: float = 0.0) -> Tensor:

@@ -37,6 +37,7 @@ from ml.training.loop import Progress, Recipe, Task, fit
 from ml.training.plan import CATALOGUE, PACKAGED, Plan
 from ml.training.report import build_report
 from ml.training.tasks import MaskedTask, TagTask
+from ml.training.tuning import fold
 
 UNSHAPING = ("device", "threads", "checkpoint_every_s")  # plan fields that may change between attempts
 
@@ -105,7 +106,10 @@ class Job:
         encoder = self._encoder().to(device)
         if plan.pretrain_steps:
             task = MaskedTask(plan, encoder, self._texts())
-            self._fit(task, self._recipe(precision, epochs=task.epochs, steps=plan.pretrain_steps, patience=0))
+            self._fit(
+                task,
+                self._recipe(precision, epochs=task.epochs, steps=plan.pretrain_steps, patience=0, adversarial=0.0),
+            )
         tags = TagTask(plan, self.schema, encoder, parts.train, parts.validation)
         progress = self._fit(tags, self._recipe(precision))
         if not (self.folder / "bundle").exists():
@@ -129,7 +133,16 @@ class Job:
 
     def _recipe(self, precision: str, **changes: Any) -> Recipe:
         plan = self.plan
-        same = ("epochs", "schedule", "warmup_share", "clip_norm", "patience", "seed", "checkpoint_every_s")
+        same = (
+            "epochs",
+            "schedule",
+            "warmup_share",
+            "clip_norm",
+            "adversarial",
+            "patience",
+            "seed",
+            "checkpoint_every_s",
+        )
         return Recipe(**{**{name: getattr(plan, name) for name in same}, "precision": precision, **changes})
 
     def _texts(self) -> list[str]:
@@ -190,6 +203,7 @@ class Job:
         self.watch.log("writing the bundle")
         y, known = task.validation_targets
         model, plan = task.model.eval(), self.plan
+        fold(model.encoder)
         calibration = calibrate(self.schema, task.logits(task.validation_tokens), y, known)
         weight, bias = model.head.exported()
         families = sorted({family_hash(e.family) for e in (*self.parts.train, *self.parts.validation)})

@@ -20,6 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ml.training.adversarial import perturbed
 from ml.training.checkpoints import Checkpoint, Checkpoints, pack_optimiser, unpack_optimiser
 from ml.training.errors import Stopped, TrainingError
 
@@ -50,6 +51,15 @@ class Task(Protocol):
         """Measures on what is kept aside; ``primary`` is the one to raise. Empty: nothing is kept aside."""
         ...
 
+    @property
+    def word_vectors(self) -> Tensor:
+        """``(vocabulary, d)``: what adversarial training moves."""
+        ...
+
+    def after_step(self, step: int) -> None:
+        """Called when the optimiser has stepped, while the gradients are still there."""
+        ...
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -60,6 +70,7 @@ class Recipe:
     schedule: str = "linear"
     warmup_share: float = 0.1
     clip_norm: float = 1.0
+    adversarial: float = 0.0
     patience: int = 0
     seed: int = 1
     precision: str = "fp32"
@@ -158,9 +169,13 @@ class _Run:
         with _autocast(self.device, recipe.precision):
             loss, tokens = self.task.loss(rows, at.step)
         loss.backward()
+        if recipe.adversarial:
+            with perturbed(self.task.word_vectors, recipe.adversarial), _autocast(self.device, recipe.precision):
+                self.task.loss(rows, at.step)[0].backward()
         if recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.trained, recipe.clip_norm)
         self.optimiser.step()
+        self.task.after_step(at.step)
         self.optimiser.zero_grad(set_to_none=True)
 
         value = self.latest = loss.item()

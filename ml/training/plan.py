@@ -62,6 +62,23 @@ class Plan:
     freeze: str = _text(
         "none", "weights left as they are: 'none', 'embeddings', 'all but last N' (N blocks train) or 'encoder'"
     )
+    loss: str = _choice(
+        "cross-entropy",
+        "of facets with several values: 'focal' and 'asymmetric' look away from what is easily right, for rare tags",
+        "cross-entropy", "focal", "asymmetric",
+    )  # fmt: skip
+    focus: float = _number(2.0, "how far those two look away (gamma)", 0.0, 10.0)
+    adversarial: float = _number(
+        0.0,
+        "each step is taken again with word vectors moved by this much to where it hurts (FGM); 0 is off",
+        0.0,
+        10.0,
+    )
+    tuning: str = _choice(
+        "full", "what is trained of the encoder: its weights, or adapters beside them that are folded in at the end",
+        "full", "lora", "adalora", "ia3",
+    )  # fmt: skip
+    rank: int = _number(8, "rank of LoRA and AdaLoRA", 1, 256)
     patience: int = _number(3, "epochs without a better validation score before stopping; 0 never stops", 0, 10_000)
     validation_share: float = _number(0.15, "share of the families kept aside for early stopping", 0.01, 0.5)
 
@@ -89,6 +106,8 @@ class Plan:
             raise PlanError(
                 f"freeze: {self.freeze!r} is not one of 'none', 'embeddings', 'encoder', 'all but last N' (N a number)"
             )
+        if self.adversarial and (self.tuning != "full" or self.freeze != "none"):
+            raise PlanError("adversarial: moves word vectors that are trained, so tuning must be 'full', freeze 'none'")
         if self.width % 64:
             raise PlanError(f"width: {self.width} is not a multiple of 64")
         if not self.base.strip():

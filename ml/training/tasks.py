@@ -20,6 +20,7 @@ from ml.text import render
 from ml.training.errors import TrainingError
 from ml.training.loop import in_buckets
 from ml.training.plan import Plan
+from ml.training.tuning import adapt, after_step, penalty
 
 
 class TagModel(nn.Module):
@@ -46,8 +47,9 @@ class TagTask:
         device = encoder.device
         freeze(encoder, plan)
         self.model = TagModel(encoder, TagHead(schema, encoder.width, plan.dropout).to(device))
-        self.criterion = TagLoss(schema, plan.label_smoothing)
+        self.criterion = TagLoss(schema, plan.label_smoothing, kind=plan.loss, focus=plan.focus)
         self.tokens = encoder.tokenise([render(e).text for e in train])
+        adapt(encoder, plan, steps=plan.epochs * len(self.batches(0)))
         y, known = targets(schema, train)
         self.y, self.known = torch.from_numpy(y).to(device), torch.from_numpy(known).to(device)
         self.validation_tokens = encoder.tokenise([render(e).text for e in validation])
@@ -60,7 +62,7 @@ class TagTask:
         encoder = self.model.encoder
         ids, mask = self.tokens.batch(rows, encoder.pad_id, encoder.device)
         at = torch.from_numpy(rows).to(encoder.device)
-        loss = self.criterion(self.model(ids, mask), self.y[at], self.known[at])
+        loss = self.criterion(self.model(ids, mask), self.y[at], self.known[at]) + penalty(encoder, self.plan)
         return loss, int(self.tokens.lengths[rows].sum())
 
     def parameters(self) -> list[dict[str, Any]]:
@@ -80,6 +82,13 @@ class TagTask:
         threshold, f1 = best_f1(p, right)
         loss = float(-np.where(right, np.log(p), np.log1p(-p)).mean()) if len(p) else 0.0
         return {"primary": f1, "micro_f1": f1, "threshold": threshold, "loss": loss}
+
+    @property
+    def word_vectors(self) -> Tensor:
+        return self.model.encoder.word_vectors
+
+    def after_step(self, step: int) -> None:
+        after_step(self.model.encoder, self.plan, step)
 
     def logits(self, tokens: Tokens) -> np.ndarray:
         """``(n, columns)`` float32, without dropout."""
@@ -128,6 +137,13 @@ class MaskedTask:
 
     def validate(self) -> dict[str, float]:
         return {}
+
+    @property
+    def word_vectors(self) -> Tensor:
+        return self.model.encoder.word_vectors
+
+    def after_step(self, step: int) -> None:
+        pass
 
 
 def freeze(encoder: TextEncoder, plan: Plan) -> None:
