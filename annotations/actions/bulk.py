@@ -7,12 +7,19 @@ primary keys back.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection, models
+from django.db.models.expressions import RawSQL
 
 _AS_IS = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.ForeignKey)
+
+
+def among(names: Iterable[str]) -> RawSQL:
+    """For ``name__in``: hundreds of texts as one parameter, which neither the ORM nor the database has to look at each."""
+    texts = "json_each" if connection.vendor == "sqlite" else "jsonb_array_elements_text"
+    return RawSQL(f"SELECT value FROM {texts}(%s)", (json.dumps(list(names)),))  # noqa: S608, S611  one of two words
 
 
 def insert(

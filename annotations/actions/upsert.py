@@ -58,7 +58,7 @@ def which_are_there(catalogue: Catalogue) -> Callable[[list[tuple[str, str]]], l
 
     def answer(heads: list[tuple[str, str]]) -> list[int]:
         live = Product.objects.filter(
-            catalogue=catalogue, archived_at=None, external_id__in=[head[0] for head in heads]
+            catalogue=catalogue, archived_at=None, external_id__in=bulk.among(head[0] for head in heads)
         )
         there = set(live.exclude(source_hash="").values_list("external_id", "source_hash"))
         return [place for place, (name, source_hash) in enumerate(heads) if (name, source_hash) in there]
@@ -96,7 +96,7 @@ def _create(catalogue: Catalogue, new: Pairs, *, pks: bool) -> None:
     if not new:
         return
     bulk.insert(Product, [row for _one, row in new])
-    created = Product.objects.filter(catalogue=catalogue, external_id__in=[one.row.id for one, _row in new])
+    created = Product.objects.filter(catalogue=catalogue, external_id__in=bulk.among(one.row.id for one, _row in new))
     bulk.insert_selected(QueueItem, created, {"product_id": "id", "catalogue_id": "catalogue_id"})
     asked = [one for one, _row in new if pks or one.row.cleaned]
     if asked:
@@ -123,7 +123,7 @@ def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool =
     covers = next((one.covers for one in incoming), None)
     if covers:
         partial_rows.complete(catalogue=catalogue, incoming=incoming, covers=covers, lock=lock)
-    known = Product.objects.filter(catalogue=catalogue, external_id__in=[one.row.id for one in incoming])
+    known = Product.objects.filter(catalogue=catalogue, external_id__in=bulk.among(one.row.id for one in incoming))
     if lock:
         known = known.select_for_update().order_by("id")
     fields = ("external_id", "pk", "row_hash", "source_hash", "pictures", "revision", "archived_at", "set_aside")
