@@ -28,6 +28,7 @@ from annotations.views import (
     taxonomy_changes,
     taxonomy_rules,
     training,
+    upkeep,
 )
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -53,6 +54,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/products/bulk/runs/", bulk.runs, name="bulk_runs"),
     path("c/<slug:slug>/products/bulk/runs/<int:pk>/", bulk.one, name="bulk_run"),
     path("c/<slug:slug>/products/bulk/runs/<int:pk>/undo/", bulk.undo, name="bulk_undo"),
+    path("c/<slug:slug>/products/cleaning/", upkeep.cleaning, name="cleaning"),
+    path("c/<slug:slug>/products/cleaning/shared/<int:pk>/", upkeep.shared, name="shared_text"),
+    path("c/<slug:slug>/products/families/", upkeep.families, name="families"),
+    path("c/<slug:slug>/products/families/look/", upkeep.look, name="families_look"),
+    path("c/<slug:slug>/products/families/<int:pk>/", upkeep.decide_family, name="family_decide"),
     path("c/<slug:slug>/products/filters/", products.keep_filter, name="filter_keep"),
     path("c/<slug:slug>/products/filters/<int:pk>/drop/", products.drop_filter, name="filter_drop"),
     # imports

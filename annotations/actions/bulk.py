@@ -35,7 +35,9 @@ def insert(
     """
     if not rows:
         return
-    fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    fields = [
+        field for field in model._meta.concrete_fields if not (field.generated or isinstance(field, models.AutoField))
+    ]
     given = [(field.attname, _writer(field)) for field in fields if field.attname in rows[0]]
     rest = [field for field in fields if field.attname not in rows[0]]
     fixed = [_default(field) for field in rest]
@@ -54,7 +56,9 @@ def insert_selected(
     model: type[models.Model], chosen: models.QuerySet[Any], columns: Mapping[str, str], **values: Any
 ) -> None:
     """A row of ``model`` for each of ``chosen``: ``columns`` (its attribute: theirs) are copied, ``values`` are alike."""
-    fields = [field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField)]
+    fields = [
+        field for field in model._meta.concrete_fields if not (field.generated or isinstance(field, models.AutoField))
+    ]
     copied = [field for field in fields if field.attname in columns]
     rest = [field for field in fields if field.attname not in columns]
     fixed = [_writer(f)(values[f.attname]) if f.attname in values else _default(f) for f in rest]

@@ -13,15 +13,13 @@ from annotations.actions import audit, jobs, learning, row_changes
 from annotations.actions.bulk_plans import ON_ITEMS, Plan, checked_params, plan
 from annotations.actions.decide import ROWS_PER_TRANSACTION, Card, Circumstances, append
 from annotations.actions.errors import Conflict, Refused
+from annotations.actions.rows import set_rows
 from annotations.actions.undo import take_back, undo_batch
-from annotations.actions.upsert import text_hash
 from annotations.models import (
     BulkRun,
     Catalogue,
     Decision,
     Event,
-    Facet,
-    FacetCompletion,
     Input,
     Job,
     Membership,
@@ -196,7 +194,7 @@ def _set(run: BulkRun, part: Sequence[Product], made: Plan) -> None:
     if run.kind in ON_ITEMS:
         _set_items(run, wanted)
     else:
-        _set_rows(run.catalogue, wanted, run=run, user=run.user)
+        set_rows(catalogue=run.catalogue, wanted=wanted, run=run, user=run.user)
 
 
 def _set_items(run: BulkRun, wanted: Mapping[int, Mapping[str, Any]]) -> None:
@@ -220,46 +218,13 @@ def _give(item: QueueItem, values: Mapping[str, Any]) -> None:
         setattr(item, name, value)
 
 
-def _set_rows(
-    catalogue: Catalogue, wanted: Mapping[int, Mapping[str, Any]], *, run: BulkRun | None, user: User | None
-) -> None:
-    """Fields of rows, with what follows from them: the text a model reads, the revision, facets that now apply."""
-    before = row_changes.rows_of(list(wanted))
-    after = row_changes.rows_of(list(wanted))
-    now = timezone.now()
-    for pk, product in after.items():
-        for name, value in wanted[pk].items():
-            setattr(product, name, value)
-        product.revision, product.updated_at = product.revision + 1, now
-        product.text_hash = text_hash(
-            category=product.category, title=product.title, description=product.description
-        )  # fmt: skip
-    names = ["category", "family", "archived_at", "set_aside", "revision", "updated_at", "text_hash"]
-    Product.objects.bulk_update(after.values(), names)
-    if run is not None:
-        row_changes.note(catalogue=catalogue, before=before, after=after, run=run, user=user)
-    moved = [p for pk, p in after.items() if p.category != before[pk].category]
-    _ask_what_applies_now(catalogue, moved)
-
-
-def _ask_what_applies_now(catalogue: Catalogue, products: Sequence[Product]) -> None:
-    """A product that was done waits again when a facet of its new category has not been looked at."""
-    if not products:
-        return
-    facets = list(Facet.objects.live().filter(catalogue=catalogue))
-    complete = set(FacetCompletion.objects.filter(product__in=products).values_list("product", "facet"))
-    lacking = [p.pk for p in products if any(f.applies(p.category) and (p.pk, f.pk) not in complete for f in facets)]
-    done = QueueItem.objects.filter(product__in=lacking, status=QueueItem.Status.DONE)
-    done.update(status=QueueItem.Status.QUEUED, done_at=None)
-
-
 # -- taking it back ----------------------------------------------------------------------------------------------
 def carry_back(*, run: BulkRun, user: User, fence: Fence, progress: Progress) -> BulkRun:
     """Undo what the action did. A row that changed again since is left as it is, and counted in ``kept``."""
     if run.kind in BulkRun.DECIDES:
         _undo_decisions(run, user, fence, progress)
     else:
-        _undo_changes(run, fence, progress)
+        _undo_changes(run, user, fence, progress)
         if run.undone:
             learning.request_refit(catalogue=run.catalogue)
     return run
@@ -281,20 +246,20 @@ def _undo_decisions(run: BulkRun, user: User, fence: Fence, progress: Progress) 
     progress(run.undone, run.changed)
 
 
-def _undo_changes(run: BulkRun, fence: Fence, progress: Progress) -> None:
+def _undo_changes(run: BulkRun, user: User, fence: Fence, progress: Progress) -> None:
     left = RowChange.objects.filter(run=run, undone=False).order_by("product")
     while changes := list(left[:PRODUCTS_AT_ONCE]):
         progress(run.undone + run.kept, run.changed)
         with transaction.atomic():
             fence()
-            done = _put_back(run, changes)
+            done = _put_back(run, changes, user)
             run.undone, run.kept = run.undone + done, run.kept + len(changes) - done
             run.save(update_fields=["undone", "kept"])
             RowChange.objects.filter(pk__in=[c.pk for c in changes]).update(undone=True)
     progress(run.undone + run.kept, run.changed)
 
 
-def _put_back(run: BulkRun, changes: Sequence[RowChange]) -> int:
+def _put_back(run: BulkRun, changes: Sequence[RowChange], user: User) -> int:
     """Returns how many were as the action left them."""
     ids = [change.product_id for change in changes]
     if run.kind in ON_ITEMS:
@@ -317,7 +282,7 @@ def _put_back(run: BulkRun, changes: Sequence[RowChange]) -> int:
         wanted[row.pk] = {name: was for name, (was, _now) in fields.items()}
         if archived:
             wanted[row.pk]["archived_at"] = timezone.now() if archived[0] else None
-    _set_rows(run.catalogue, wanted, run=None, user=None)
+    set_rows(catalogue=run.catalogue, wanted=wanted, user=user)
     return len(wanted)
 
 

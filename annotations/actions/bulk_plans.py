@@ -27,6 +27,7 @@ from annotations.models import (
     Verdict,
 )
 from annotations.queries.products import NoSuchName, tag_named
+from annotations.queries.rules import breaks_rules
 
 BOOSTS = {"first": 100.0, "normal": 0.0, "last": -100.0}
 BANDS = {"strong": (Band.STRONG,), "likely": (Band.STRONG, Band.LIKELY), "unsure": tuple(Band)}
@@ -145,7 +146,7 @@ def _accept(catalogue: Catalogue, params: Mapping[str, Any], products: Sequence[
             if (product.pk, facet_id) in complete or not facet.applies(product.category):
                 continue
             fresh = [tag for tag in tags if tag.pk not in standing[product.pk]]
-            if facet.kind == Facet.Kind.SINGLE:
+            if facet.one_value:
                 fresh = [] if facet_id in approved[product.pk] else fresh[:1]
             choices += [Choice(tag, Verdict.ACCEPT) for tag in fresh]
             if fresh and params["complete"]:
@@ -184,7 +185,7 @@ def _add_tag(catalogue: Catalogue, params: Mapping[str, Any], products: Sequence
             continue
         if not tag.facet.applies(product.category):
             made.held[product.pk] = _("%(facet)s is not asked of its category") % {"facet": tag.facet.label}
-        elif tag.facet.kind == Facet.Kind.SINGLE and tag.facet_id in approved[product.pk]:
+        elif tag.facet.one_value and tag.facet_id in approved[product.pk]:
             made.held[product.pk] = _("%(facet)s has another value already") % {"facet": tag.facet.label}
         elif items.get(product.pk) and items[product.pk].leased:
             made.held[product.pk] = _("somebody is looking at it")
@@ -217,6 +218,10 @@ def _tag(catalogue: Catalogue, params: Mapping[str, Any]) -> Tag:
 
 def _within_rules(catalogue: Catalogue, made: Plan) -> Plan:
     """Cards that would break a rule of the taxonomy are held back instead."""
+    proposed = {card.product.pk: [choice.tag.pk for choice in card.choices] for card in made.cards}
+    broken = breaks_rules(catalogue, proposed) if proposed else {}
+    made.held |= {pk: breaks[0].message for pk, breaks in broken.items()}
+    made.cards = [card for card in made.cards if card.product.pk not in broken]
     return made
 
 

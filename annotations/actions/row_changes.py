@@ -63,7 +63,7 @@ def note(
     RowChange.objects.bulk_create(
         RowChange(
             product_id=pk, batch=batch, run=run, user=user, revision=after[pk].revision, fields=fields,
-            reopened=reopened.get(pk, []),
+            reopened=reopened.get(pk, []), reopens=pk in reopened,
         )
         for pk, fields in told.items()
         if fields

@@ -126,7 +126,17 @@ def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool =
     known = Product.objects.filter(catalogue=catalogue, external_id__in=bulk.among(one.row.id for one in incoming))
     if lock:
         known = known.select_for_update().order_by("id")
-    fields = ("external_id", "pk", "row_hash", "source_hash", "pictures", "revision", "archived_at", "set_aside")
+    fields = (
+        "external_id",
+        "pk",
+        "row_hash",
+        "source_hash",
+        "pictures",
+        "revision",
+        "archived_at",
+        "set_aside",
+        "family",
+    )
     there = {found[0]: found[1:] for found in known.values_list(*fields)}
     found = Found([], [], {})
     for one in incoming:
@@ -135,7 +145,7 @@ def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool =
             one.status, one.product = "created", 0
             found.new.append((one, _product(catalogue, one, hashed, one.pictures or [], 1, one.row.junk, None)))
             continue
-        one.product, old_hash, source_hash, pictures, revision, archived_at, was_aside = there[one.row.id]
+        one.product, old_hash, source_hash, pictures, revision, archived_at, was_aside, family = there[one.row.id]
         wanted = pictures if one.pictures is None else one.pictures
         # what a person said about the row stays said
         aside = was_aside if was_aside in (*SET_ASIDE_BY_PERSON, SetAside.KEPT) else one.row.junk
@@ -147,6 +157,8 @@ def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool =
         else:
             one.status = "updated"
             changed = _product(catalogue, one, hashed, wanted, revision + 1, aside, archived_at)
+            # a family that a person accepted outlives rows that name none
+            changed["family"] = changed["family"] or family
             found.changed.append((one, changed))
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.db.models.functions import Concat, Left, Lower
 from django.utils.translation import gettext_lazy as _
 
 
@@ -167,6 +168,12 @@ class Product(models.Model):
     category = models.CharField(max_length=500, blank=True, help_text="a path joined by /")
     language = models.CharField(max_length=16, blank=True)
     supplier = models.CharField(max_length=200, blank=True)
+    words = models.GeneratedField(
+        expression=Lower(Concat(Left("title", 300), models.Value("\n"), "external_id")),
+        output_field=models.CharField(max_length=501),
+        db_persist=True,
+        help_text="what a search looks in; its index is read from end to end instead of the wide rows",
+    )
     set_aside = models.CharField(max_length=12, blank=True, choices=SetAside)
     attributes = models.JSONField(default=dict)
     extra = models.JSONField(default=dict)
@@ -185,6 +192,9 @@ class Product(models.Model):
             models.Index(fields=["catalogue", "family"]),
             models.Index(fields=["catalogue", "category"]),
             models.Index(fields=["catalogue", "supplier"], name="products_of_supplier"),
+            models.Index(fields=["catalogue", "language"], name="products_of_language"),
+            models.Index(fields=["catalogue", "words"], name="products_by_words"),
+            models.Index(fields=["catalogue"], condition=models.Q(description=""), name="products_without_text"),
             models.Index(fields=["catalogue"], condition=~models.Q(set_aside=""), name="products_set_aside"),
             # few: counted off the whole, so that nobody counts 200,000 live ones one by one
             models.Index(fields=["catalogue"], condition=models.Q(archived_at__isnull=False), name="archived_products"),

@@ -34,11 +34,16 @@ class RowChange(models.Model):
     revision = models.PositiveIntegerField(help_text="the product's revision after it")
     fields = models.JSONField(default=dict)
     reopened = models.JSONField(default=list, blank=True, help_text="[{facet, tag, because}]")
+    reopens = models.BooleanField(default=False, help_text="whether there are any in ``reopened``")
     undone = models.BooleanField(default=False, help_text="the bulk action it belongs to was taken back")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        indexes = [models.Index(fields=["product", "-id"]), models.Index(fields=["run", "product"])]
+        indexes = [
+            models.Index(fields=["product", "-id"]),
+            models.Index(fields=["run", "product"]),
+            models.Index(fields=["product"], condition=models.Q(reopens=True), name="changes_that_reopen"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.product_id} {self.revision}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django import template
 from django.utils import timezone
@@ -69,3 +70,9 @@ def difference(measure: Measure | None) -> str:
     low, high = (f"{100 * v:.1f}".replace("-", "−") for v in (measure.low, measure.high))
     value = f"{100 * measure.value:+.1f}".replace("-", "−")
     return _("%(value)s (%(low)s to %(high)s)") % {"value": value, "low": low, "high": high}
+
+
+@register.filter
+def get(mapping: dict[str, Any], key: str) -> Any:
+    """A value by a name that only the page's data knows; None where it is not there."""
+    return mapping.get(key)

@@ -24,9 +24,11 @@ from annotations.actions.people import create_token
 from annotations.actions.training import request_training
 from annotations.models import (
     ApiToken,
+    Boilerplate,
     BulkRun,
     Comment,
     ExportBatch,
+    FamilyProposal,
     ImportBatch,
     Job,
     Mention,
@@ -103,6 +105,11 @@ ROUTES: dict[str, Open | Page | Api] = {
     "filter_keep": Page({"POST": "viewer"}),
     "filter_drop": Page({"POST": "viewer"}, ("shop", "@filter")),
     "bulk": Page({"POST": "lead"}),
+    "cleaning": Page({"GET": "viewer", "POST": "admin"}),
+    "shared_text": Page({"POST": "lead"}, ("shop", "@shared")),
+    "families": Page({"GET": "viewer"}),
+    "families_look": Page({"POST": "lead"}),
+    "family_decide": Page({"POST": "lead"}, ("shop", "@proposal"), body={"verdict": "decline"}),
     "bulk_runs": Page({"GET": "lead"}),
     "bulk_run": Page({"GET": "lead"}, ("shop", "@run")),
     "bulk_undo": Page({"POST": "lead"}, ("shop", "@run")),
@@ -297,6 +304,8 @@ def build_house(folder: Path) -> House:
     ids = {
         "product": world.products[0].pk, "viewer": world.people["viewer"].pk, "facet": world.facets["colour"].pk,
         "tag": world.tags["black"].pk, "import": upload.pk, "request": request.pk,
+        "shared": Boilerplate.objects.create(catalogue=world.catalogue, text="x", digest="x").pk,
+        "proposal": FamilyProposal.objects.create(catalogue=world.catalogue, kind="family", digest="x", similarity=1).pk,
         "run": BulkRun.objects.create(catalogue=world.catalogue, user=world.people["lead"], kind="flag").pk,
     }  # fmt: skip
     for who in ROLES:
