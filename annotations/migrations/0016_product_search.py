@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotations', '0013_source_hash'),
+        ('annotations', '0015_panels'),
     ]
 
     operations = [
