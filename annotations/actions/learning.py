@@ -10,15 +10,23 @@ from django.db.models import Max
 from django.utils import timezone
 
 from annotations.actions import jobs
-from annotations.models import Catalogue, Job, ModelVersion, User
+from annotations.models import Catalogue, Job, ModelVersion, Tag, User
+from annotations.queries import asking
 
 TRIES = 5
+PROOF_EVERY = 20  # products looked at between two looks at what the order brings
+PROOF_LEAST = 12  # blind ones among them, fewer say nothing
 READ_AGAIN = timedelta(hours=1)  # after reading failed
 
 
 def after_decisions(*, catalogue: Catalogue, seq: int) -> Job:
     """At most one refit runs and one waits; a save that finds one waiting adds nothing."""
     return request_refit(catalogue=catalogue)
+
+
+def anything_to_learn(*, catalogue: Catalogue) -> bool:
+    """Whether there is a tag to suggest."""
+    return Tag.objects.live().filter(facet__catalogue=catalogue, facet__retired_at=None).exists()
 
 
 def request_refit(*, catalogue: Catalogue, user: User | None = None) -> Job:
@@ -32,6 +40,22 @@ def request_reading(*, catalogue: Catalogue) -> Job | None:
     if failed.exists():
         return None
     return jobs.enqueue(kind="read", queue="ml", catalogue=catalogue, coalesce_key=key)
+
+
+def request_proof(*, catalogue: Catalogue, user: User | None = None) -> Job:
+    """Measure what the order of the queue has brought."""
+    params = {"seen": asking.decided_counts(catalogue)[0]}
+    key = f"proof:{catalogue.pk}"
+    return jobs.enqueue(kind="proof", queue="ml", catalogue=catalogue, user=user, params=params, coalesce_key=key)
+
+
+def proof_when_due(*, catalogue: Catalogue) -> Job | None:
+    """Measure anew when PROOF_EVERY more products, or a twentieth, were looked at since the last time."""
+    seen, blind = asking.decided_counts(catalogue)
+    last = asking.latest_proof(catalogue)
+    before = int(last.params.get("seen", 0)) if last else 0
+    due = blind >= PROOF_LEAST and seen - before >= max(PROOF_EVERY, seen // 20)
+    return request_proof(catalogue=catalogue) if due else None
 
 
 def request_score(*, catalogue: Catalogue, everything: bool = False, user: User | None = None) -> Job:

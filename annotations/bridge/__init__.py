@@ -7,6 +7,7 @@ from annotations.bridge.encoders import prepare
 from annotations.bridge.full import checked_plan, comparison, pack, plan_presets, take_apart, write_job_directory
 from annotations.bridge.instant import Fitted, fit_instant, prune
 from annotations.bridge.order import Order, hold_back, latest, rank
+from annotations.bridge.proof import measure_learning
 from annotations.bridge.rows import encoders_root
 from annotations.bridge.suggesting import predictor, serving, suggest
 
@@ -19,6 +20,7 @@ __all__ = [
     "fit_instant",
     "hold_back",
     "latest",
+    "measure_learning",
     "pack",
     "plan_presets",
     "predictor",

@@ -20,6 +20,7 @@ from annotations.bridge.held import held
 from annotations.bridge.rows import Examples, schema_of
 from annotations.bridge.suggesting import predictor, spans
 from annotations.models import Catalogue, ModelVersion
+from annotations.queries import asking
 from annotations.queries import examples as questions
 from ml.active import policy
 from ml.active.view import PoolView
@@ -140,9 +141,17 @@ def rank(catalogue: Catalogue, model: ModelVersion, *, everything: bool = False)
         waiting = pool.row_of if everything else [key for key in questions.waiting(catalogue) if key in pool]
         keys = np.array(list(waiting), dtype=np.int64)
         swept = pool.sweep(served.model, keys)
-        listed = _shortlist(pool, keys, swept.doubt, catalogue.blind_share)
-        view = _view(pool, served, keys[listed])
-        ranking = policy.rank(view, blind_share=catalogue.blind_share)
+        done, blind_done = asking.decided_counts(catalogue)
+        reserved = policy.Slice(catalogue.blind_share).reserved(done, len(keys))
+        listed = _shortlist(pool, keys, swept.doubt, reserved)
+        ranking = policy.rank(
+            _view(pool, served, keys[listed]),
+            blind_share=catalogue.blind_share,
+            decided=done,
+            blind_decided=blind_done,
+            waiting=len(keys),
+            random=asking.falls_back(catalogue),
+        )
         priority, blind = np.zeros(len(keys)), np.zeros(len(keys), dtype=bool)
         if len(listed) < len(keys):
             priority[np.argsort(swept.doubt, kind="stable")] = np.linspace(0, 0.5, len(keys))

@@ -19,6 +19,7 @@ LOG_TAIL = 12
 LABELS = {
     "refit": _("Learning from the decisions"),
     "score": _("Suggesting tags"),
+    "proof": _("Measuring what learning saves"),
     "read": _("Reading the products"),
     "train": _("Training"),
     "adopt": _("Taking in a model"),

@@ -32,6 +32,10 @@ def _refit(claim: Claim) -> dict[str, Any]:
     What waits further down is suggested anew by a job of its own; so is what an encoder has not read yet.
     """
     catalogue = Catalogue.objects.get(pk=claim.catalogue.pk)
+    if not learning.anything_to_learn(catalogue=catalogue):
+        # nobody asked: a file came in before there were tags. Their first tag asks again.
+        claim.log(str(_("There are no tags yet, so there is nothing to learn.")))
+        return {"products": 0, "suggestions": 0, "tags": 0}
     fitted = bridge.fit_instant(catalogue, lambda step: claim.progress(step=step))
     with transaction.atomic():
         claim.fence()
@@ -52,6 +56,7 @@ def _refit(claim: Claim) -> dict[str, Any]:
         learning.request_score(catalogue=catalogue)
     if fitted.unread:
         learning.request_reading(catalogue=catalogue)
+    learning.proof_when_due(catalogue=catalogue)
     bridge.prune(catalogue, keep=BUNDLES_KEPT)
     return {"model": model.name, "metrics": fitted.metrics, "products": len(order), "suggestions": stored}
 

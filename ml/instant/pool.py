@@ -269,6 +269,13 @@ class Pool:
         """Keys of the products of which anything is known, oldest decision first."""
         return sorted(self._decided, key=lambda key: (self._decided[key].time, key))
 
+    def truth(self, keys: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """y and known ``(n, T)``, as :func:`ml.examples.targets`, of decided products."""
+        found = [self._truth[key] for key in np.asarray(keys).tolist()]
+        tags = len(self.schema.columns)
+        y = np.array([y for y, _known in found], dtype=np.float32).reshape(-1, tags)
+        return y, np.array([known for _y, known in found], dtype=bool).reshape(-1, tags)
+
     def answered(self, keys: Sequence[int] | np.ndarray) -> np.ndarray:
         """``(n, T)`` bool: the tag's facet of the product has been looked at as a whole."""
         out = np.zeros((len(keys), len(self.schema.columns)), dtype=bool)
@@ -425,9 +432,7 @@ class Pool:
         keys = self.decided
         self._renumber(Dictionary.build(self.schema, [self._decided[key] for key in keys]))
         features = self.features(keys)
-        tags = len(self.schema.columns)
-        y = np.array([self._truth[key][0] for key in keys], dtype=np.float32).reshape(-1, tags)
-        known = np.array([self._truth[key][1] for key in keys], dtype=bool).reshape(-1, tags)
+        y, known = self.truth(keys)
         if recalibrate is None:
             recalibrate = calibration_due(previous, self.schema, self.encoders, len(keys))
         families = [self.families[self.row_of[key]] for key in keys]

@@ -1,32 +1,15 @@
-"""The order of the queue: doubt first once tags have examples, coverage before, families once, blind at its share."""
+"""The order of the queue: doubt once tags have examples, coverage before, families once, the blind slice at its share."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import numpy as np
 import pytest
 
-from ml.active.coverage import novelty, typicality
-from ml.active.policy import rank, spread
+from ml.active.cold_start import novelty, typicality
+from ml.active.policy import FIRST, FIRST_SHARE, Slice, interleave, rank, unknown_share
 from ml.active.uncertainty import entropy, least_confidence, margin
-from ml.active.view import PoolView
-
-
-def pool(n: int = 200, **changes: Any) -> PoolView:
-    rng = np.random.default_rng(3)
-    fields: dict[str, Any] = {
-        "ids": [f"p{i}" for i in range(n)],
-        "families": [f"p{i}" for i in range(n)],
-        "embeddings": rng.normal(size=(n, 8)).astype(np.float32),
-        "probabilities": rng.random((n, 4)).astype(np.float32),
-        "open": np.ones((n, 4), dtype=bool),
-        "decided": rng.normal(size=(5, 8)).astype(np.float32),
-        "support": np.full(4, 10.0),
-        "facets": {"colour": [0, 1], "material": [2, 3]},
-        "tags": ["black", "red", "wool", "silk"],
-    }
-    return PoolView(**{**fields, **changes})
+from ml.active.view import spread
+from tests.ml.pools import pool
 
 
 @pytest.mark.parametrize("measure", [least_confidence, margin, entropy])
@@ -43,9 +26,10 @@ def test_with_examples_enough_the_most_doubtful_come_first() -> None:
     assert list(np.argsort(-ranking.utilities)[:20]) == list(np.argsort(-doubt)[:20])
     first = int(ranking.utilities.argmax())
     said = ranking.why[first]
-    assert said["reason"] == "uncertain"
+    assert said["reason"] == "uncertain" and said["unknown"] == 0 and said["doubt"] == pytest.approx(1)
     column = view.tags.index(said["tag"])
     assert column in view.facets[said["facet"]]
+    assert said["score"] == pytest.approx(view.probabilities[first, column], abs=1e-3)
     assert margin(view.probabilities[first, [column]])[0] == pytest.approx(margin(view.probabilities[first]).max())
 
 
@@ -62,10 +46,26 @@ def test_while_tags_lack_examples_the_crowd_nobody_has_seen_comes_first() -> Non
     view = pool(100, embeddings=np.vstack([crowd, seen, alone]), decided=seen[:3], support=np.zeros(4))
     ranking = rank(view, blind_share=0.0)
     top = np.argsort(-ranking.utilities)[:20]
-    assert (top < 40).mean() >= 0.9
-    assert ranking.why[int(top[0])] == {"reason": "coverage"}
-    assert typicality(view.embeddings, view.rng)[:40].mean() > typicality(view.embeddings, view.rng)[80:].mean()
-    assert novelty(view.embeddings, view.decided, view.rng)[40:80].max() < 0.1
+    assert top[0] < 40 and (ranking.utilities[top[0]] > ranking.utilities[40:]).all()
+    assert ((top < 40) | (top >= 80)).all()  # nothing like what is decided
+    assert ranking.why[int(top[0])]["reason"] == "coverage"
+    assert typicality(view)[:40].mean() > typicality(view)[80:].mean()
+    assert novelty(view)[40:80].max() < 0.1
+
+
+def test_the_head_of_the_queue_holds_no_two_copies() -> None:
+    copies = pool().embeddings.copy()
+    copies[100:] = copies[:100] * 1.5  # the same direction: everything is there twice
+    view = pool(embeddings=copies, probabilities=np.full((200, 4), 0.5, dtype=np.float32))
+    top = np.argsort(-rank(view, blind_share=0.0).utilities)[:40]
+    assert len({int(i) % 100 for i in top}) == 40
+
+
+def test_goods_estimate_says_when_coverage_ends() -> None:
+    assert unknown_share(np.zeros(5)) == 1.0
+    assert unknown_share(np.array([1, 1, 1, 1])) == 1.0
+    assert unknown_share(np.array([1, 2, 3, 4, 10])) == pytest.approx(6 / 20)
+    assert unknown_share(np.array([50, 60, 0])) == 0.0
 
 
 def test_one_of_each_family_comes_before_its_siblings() -> None:
@@ -75,13 +75,36 @@ def test_one_of_each_family_comes_before_its_siblings() -> None:
     assert (ranking.utilities[order[:50]] > 0).all() and (ranking.utilities[order[50:]] <= 0).all()
 
 
-def test_the_blind_slice_is_its_share_everywhere_in_the_queue() -> None:
-    ranking = rank(pool(4000), blind_share=0.1)
-    order = np.argsort(-ranking.utilities)
-    shares = [ranking.blind[part].mean() for part in np.array_split(order, 4)]
-    assert all(0.07 < share < 0.13 for share in shares)
-    assert [w["reason"] == "blind" for w in ranking.why] == list(ranking.blind)
-    assert rank(pool(4000), blind_share=0.1).utilities.tolist() == ranking.utilities.tolist()
+def test_the_blind_slice_comes_at_its_share_however_often_the_queue_is_re_ordered() -> None:
+    rng, plan, done_blind = np.random.default_rng(0), Slice(0.1), 0
+    blind, place = rng.random(1000) < plan.due(1000) / 1000, rng.random(1000)
+    left = np.arange(1000)
+    for done in range(FIRST + 150):  # one decision, then the queue is ordered anew
+        wanted, all_first = rng.random(len(left)), np.ones(len(left), dtype=bool)
+        best = int(interleave(wanted, blind[left], place[left], all_first, plan, done, done_blind).argmax())
+        done_blind += int(blind[left[best]])
+        left = np.delete(left, best)
+        if done == FIRST - 1:
+            assert done_blind == pytest.approx(FIRST * FIRST_SHARE, abs=2)
+    assert done_blind == pytest.approx(plan.due(FIRST + 150), abs=2)
+    view = pool()
+    again = rank(view, blind_share=0.1)
+    assert again.utilities.tolist() == rank(view, blind_share=0.1).utilities.tolist()
+
+
+def test_a_slice_that_is_behind_does_not_crowd_out_the_rest() -> None:
+    ranking = rank(pool(1000), blind_share=0.1, decided=900, blind_decided=0)
+    top = np.argsort(-ranking.utilities)[:40]
+    assert ranking.blind[top].sum() == 20
+
+
+def test_the_guards_order_is_random_and_keeps_the_slice() -> None:
+    view = pool(400)
+    usual, random = rank(view, blind_share=0.1), rank(view, blind_share=0.1, random=True)
+    assert (usual.blind == random.blind).all()
+    rest = ~random.blind
+    assert {w["reason"] for w, b in zip(random.why, random.blind, strict=True) if not b} == {"random"}
+    assert abs(np.corrcoef(usual.utilities[rest], random.utilities[rest])[0, 1]) < 0.15
 
 
 def test_nothing_to_rank_is_no_error() -> None:

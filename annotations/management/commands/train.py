@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
+from django.utils.translation import gettext as _
 
 from annotations.actions import learning, training
+from annotations.actions.errors import Refused
 from annotations.management.base import Failed, JsonCommand
 from annotations.models import Catalogue, Job, ModelVersion
 from annotations.tasks.run import run_now
@@ -28,6 +30,10 @@ class Command(JsonCommand):
         catalogue = self.catalogue(options["catalogue"])
         begun = time.monotonic()
         if options["tier"] == ModelVersion.Tier.INSTANT:
+            if not learning.anything_to_learn(catalogue=catalogue):
+                raise Refused(
+                    _("There are no tags yet: import a tag list, or take the tags from the products."), "no_tags"
+                )
             job = learning.request_refit(catalogue=catalogue)
         else:
             job = training.request_training(catalogue=catalogue, user=None, plan=_plan(options["plan"])).job
