@@ -62,7 +62,8 @@ def _accept_params(catalogue: Catalogue, given: Mapping[str, str]) -> dict[str, 
         raise Refused(_("choose a band"), "band", known=list(BANDS))
     if facet and not Facet.objects.live().filter(catalogue=catalogue, slug=facet).exists():
         raise Refused(_("there is no facet “%(name)s”") % {"name": facet}, "facet")
-    return {"band": band, "facet": facet, "complete": bool(given.get("complete"))}
+    only = _tag_params(catalogue, {"tag": given["only"]})["tag"] if given.get("only") else ""
+    return {"band": band, "facet": facet, "complete": bool(given.get("complete")), "only": only}
 
 
 def _tag_params(catalogue: Catalogue, given: Mapping[str, str]) -> dict[str, Any]:
@@ -134,6 +135,8 @@ def _accept(catalogue: Catalogue, params: Mapping[str, Any], products: Sequence[
     )
     if params["facet"]:
         rows = rows.filter(tag__facet__slug=params["facet"])
+    if params.get("only"):
+        rows = rows.filter(tag=tag_named(catalogue, params["only"]))
     for row in rows.select_related("tag__facet").order_by("-score", "tag"):
         row.tag.facet.catalogue = catalogue
         offered.setdefault(row.product_id, {}).setdefault(row.tag.facet_id, []).append(row.tag)

@@ -71,6 +71,8 @@ def _take_away(move: Move) -> None:
 
 
 def _may_change_status(move: Move) -> bool:
+    if move.item.flagged:  # flagging takes a decided product out of those that are done
+        return True
     changed = move.old.complete.keys() != move.new.complete.keys() or move.old.doubted != move.new.doubted
     return changed or move.voted
 

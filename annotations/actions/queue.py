@@ -26,6 +26,7 @@ from annotations.models import (
     Decision,
     Event,
     FacetCompletion,
+    Membership,
     ProductTag,
     QueueItem,
     SplitItem,
@@ -45,7 +46,9 @@ QUEUES: dict[str, tuple[str, ...]] = {
     "conflicts": (Status.CONFLICT,),
     "flagged": (Status.QUEUED, Status.NEW, Status.SECOND_OPINION, Status.CONFLICT),
     "blind": (Status.QUEUED, Status.NEW),
+    "mine": tuple(Status),  # in the order in which the reviewer decided on them, the latest first
 }
+MINE = 50  # products of one's own that can be looked at again
 
 
 MIXED = ("uncertain", "blind")
@@ -59,6 +62,7 @@ def lease_next(
     queue: str = "uncertain",
     facet: str = "",
     category: str = "",
+    search: str = "",
     split: int = 0,
     count: int = 1,
     exclude: Collection[int] = (),
@@ -66,17 +70,21 @@ def lease_next(
     """Lease up to ``count`` products to the user, best first, those already held by them included.
 
     ``exclude`` are product ids to pass over (on screen already, or skipped). ``facet`` keeps products whose facet is
-    still open, ``category`` those below a path, ``split`` (a revision's number) those whose tag was split, the products
-    of one part together. An unknown queue raises KeyError. Cost does not grow with the
-    catalogue: each status is read from the top of one index.
+    still open, ``category`` those below a path, ``search`` those with these words in the title or the external id,
+    ``split`` (a revision's number) those whose tag was split, the products of one part together. A flagged product waits
+    for a lead in the queue of its own, and in no other. An unknown queue raises KeyError. Cost does not grow with the
+    catalogue: each status is read from the top of one index (a search reads until it found enough).
     """
     statuses = QUEUES[queue]
-    taken = _gold(catalogue, user, count, exclude) if queue in MIXED and not (facet or category or split) else []
+    if queue == "mine":
+        return _mine(catalogue, user, facet, category, search, count, exclude)
+    narrowed = facet or category or search or split
+    taken = _gold(catalogue, user, count, exclude) if queue in MIXED and not narrowed else []
     shares = _shares(catalogue, user)
     # once more at the end: what moved up while we looked further down (new to queued, as a scoring ends) is no end
     for status in (*statuses, *statuses[:1]) if len(statuses) > 1 else statuses:
         waiting = QueueItem.objects.filter(catalogue=catalogue, status=status)
-        waiting = _narrowed(waiting, queue, facet, category)
+        waiting = _narrowed(waiting, queue, facet, category, search)
         order: tuple[Any, ...] = QUEUE_ORDER
         if split:
             waiting, order = _of_split(waiting, catalogue, split), ("place", "id")
@@ -160,10 +168,36 @@ def lease_free(*, items: Sequence[QueueItem], user: User, catalogue: Catalogue) 
     return leased
 
 
-def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str) -> QueueItemQuerySet:
+def _mine(
+    catalogue: Catalogue, user: User, facet: str, category: str, search: str, count: int, exclude: Collection[int]
+) -> list[QueueItem]:
+    """What the user decided on last, wherever it stands now."""
+    latest: dict[int, None] = {}
+    decided = catalogue.decisions.filter(reviewer=user).order_by("-seq")  # type: ignore[attr-defined]
+    for product in decided.values_list("product", flat=True).iterator(chunk_size=500):
+        latest.setdefault(product)
+        if len(latest) == MINE:
+            break
+    place = {pk: n for n, pk in enumerate(latest)}
+    items = QueueItem.objects.filter(catalogue=catalogue, product__in=[pk for pk in latest if pk not in set(exclude)])
+    free = _narrowed(items, "mine", facet, category, search).free_for(user).select_related("product")
+    wanted = sorted(free, key=lambda item: place[item.product_id])[:count]
+    return lease_free(items=wanted, user=user, catalogue=catalogue) if wanted else []
+
+
+def remember(*, catalogue: Catalogue, user: User, filters: dict[str, str]) -> None:
+    """The queue that the user works through, to begin there the next time. Writes only when it is another."""
+    Membership.objects.filter(catalogue=catalogue, user=user).exclude(filters=filters).update(filters=filters)
+
+
+def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str, search: str = "") -> QueueItemQuerySet:
     items = items.filter(product__archived_at=None)
     if queue == "flagged":
         items = items.exclude(flagged="")
+    elif queue != "mine":
+        items = items.filter(flagged="")
+    if search:
+        items = items.filter(Q(product__title__icontains=search) | Q(product__external_id__icontains=search))
     if queue == "blind":
         items = items.filter(blind=True)
     if category:
@@ -226,8 +260,10 @@ def release(*, user: User, product_ids: Collection[int]) -> int:
 
 
 def flag(*, item: QueueItem, user: User, reason: str) -> None:
-    """Mark the product for a lead, and give it back."""
+    """Mark the product for a lead, and give it back. It leaves the other queues until somebody decides on it."""
     with transaction.atomic():
+        if item.status == Status.DONE:  # it is to be looked at again
+            QueueItem.objects.filter(pk=item.pk).update(status=Status.QUEUED, done_at=None)
         QueueItem.objects.filter(pk=item.pk).update(
             flagged=reason.strip()[:200] or "?", lease_owner=None, lease_until=None
         )

@@ -29,6 +29,7 @@ class NextQuery(Strict):
     queue = serializers.ChoiceField(choices=tuple(QUEUES), default="uncertain")
     facet = serializers.CharField(default="", max_length=100, help_text="slug: only products where it is still open")
     category = serializers.CharField(default="", max_length=500, help_text="a path: only products in or below it")
+    search = serializers.CharField(default="", max_length=200, help_text="words in the title or the external id")
 
 
 class SpanSerializer(serializers.Serializer):  # type: ignore[type-arg]

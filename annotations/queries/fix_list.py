@@ -10,13 +10,11 @@ from django.db.models import QuerySet
 
 from annotations.models import Catalogue, Product, ProductTag, Reason
 
-SUPPLIER_NAMES = ("supplier", "vendor", "manufacturer", "brand", "供应商", "厂商", "品牌")
-
 
 @dataclass(frozen=True, slots=True)
 class Fix:
-    """One thing to mend. ``says`` is what the source claims for the facet; ``supplier`` is empty where no column of
-    the source looks like one."""
+    """One thing to mend. ``says`` is what the source claims for the facet; ``supplier`` is empty where the source
+    names none."""
 
     product: Product
     supplier: str
@@ -42,15 +40,6 @@ def told(rows: QuerySet[ProductTag]) -> Iterator[Fix]:
         names = {facet.slug.lower(), *(label.lower() for label in facet.labels.values())}
         claims = [v for name, values in product.attributes.items() if name.lower() in names for v in values]
         yield Fix(
-            product=product, supplier=supplier_of(product), facet=facet.label, tag=row.tag.label,
+            product=product, supplier=product.supplier, facet=facet.label, tag=row.tag.label,
             says=", ".join(map(str, claims)), by=row.decision.reviewer.get_username(), at=row.decision.decided_at,
         )  # fmt: skip
-
-
-def supplier_of(product: Product) -> str:
-    """Who delivered it, as far as the source has a column of that name."""
-    there = {str(name).lower(): value for name, value in {**product.extra, **product.attributes}.items()}
-    for name in SUPPLIER_NAMES:
-        if value := there.get(name):
-            return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return ""

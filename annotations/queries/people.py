@@ -23,6 +23,12 @@ def members_of(catalogue: Catalogue) -> list[Membership]:
     return sorted(found, key=lambda m: (-Role(m.role).rank, m.user.username.lower()))
 
 
+def filters_of(catalogue: Catalogue, user: User) -> dict[str, str]:
+    """The queue that the user worked through last; empty: the whole. One query."""
+    found = Membership.objects.filter(catalogue=catalogue, user=user).values_list("filters", flat=True).first()
+    return {str(k): str(v) for k, v in found.items()} if isinstance(found, dict) else {}
+
+
 def names_of_members(catalogue: Catalogue) -> list[str]:
     """Of those who can sign in, by name: who can be named in a comment. One query."""
     members = User.objects.filter(memberships__catalogue=catalogue, is_active=True).order_by("username")

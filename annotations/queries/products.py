@@ -25,6 +25,7 @@ from annotations.models import (
     Tag,
     User,
 )
+from annotations.queries.grid import open_for
 from annotations.queries.rules import against
 from annotations.queries.taxonomy import search_tags
 
@@ -68,6 +69,7 @@ class Filters:
     language: a language code; ``zh`` finds ``zh-hans`` too
     problem:  one of ``PROBLEMS``
     family:   exactly
+    suggested: ``facet:tag``: it is suggested with confidence, and nobody has decided on it (what the grid shows)
     """
 
     search: str = ""
@@ -79,6 +81,7 @@ class Filters:
     language: str = ""
     problem: str = ""
     family: str = ""
+    suggested: str = ""
 
     @classmethod
     def of(cls, given: Mapping[str, Any]) -> Filters:
@@ -125,6 +128,9 @@ def matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
         tag, approved = tag_named(catalogue, filters.tag), ProductTag.State.APPROVED
         tagged = ProductTag.objects.filter(tag=tag, state=approved).values_list("product", flat=True)
         found = _narrowed(found, tagged, Q(standing_tags__tag=tag, standing_tags__state=approved))
+    if filters.suggested:
+        tag = tag_named(catalogue, filters.suggested)
+        found = found.filter(pk__in=open_for(catalogue, tag.facet, tag).order_by().values("product"))
     if filters.missing:
         stands = ProductTag.objects.filter(
             product=OuterRef("pk"), tag__facet=_facet(catalogue, filters.missing), state=ProductTag.State.APPROVED

@@ -21,7 +21,7 @@ from annotations.queries.products import Filters, categories
 from annotations.views.doors import MemberRequest, catalogue_page
 from annotations.views.jobs import shown
 
-PARAMS = ("band", "facet", "complete", "tag", "category_to", "family_to", "priority", "reason")
+PARAMS = ("band", "facet", "complete", "only", "tag", "category_to", "family_to", "priority", "reason")
 PLACES = {"first": gettext_lazy("first"), "normal": gettext_lazy("as the model says"), "last": gettext_lazy("last")}
 
 

@@ -26,20 +26,21 @@ from annotations.models import Product, QueueItem, Reason, Role, Tag
 from annotations.queries import progress
 from annotations.queries.cards import Card as ShownCard
 from annotations.queries.cards import cards
-from annotations.queries.people import names_of_members
+from annotations.queries.people import filters_of, names_of_members
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
 from annotations.views.review_forms import by_of, ids, item_of, nonce_of, number, sent_card
 from annotations.views.review_words import words
 
 AHEAD = 5  # products fetched ahead, and the most that one request may ask for
 RENEWED = 200  # leases that one request may keep: a grid, and the one after it
-FILTERS = ("queue", "facet", "category", "split")
+FILTERS = ("queue", "facet", "category", "search", "split")
 QUEUE_WORDS = {
     "uncertain": lambda: _("Uncertain first"),
     "conflicts": lambda: _("Conflicts"),
     "second-opinion": lambda: _("Second opinion"),
     "flagged": lambda: _("Flagged"),
     "blind": lambda: _("Blind audit"),
+    "mine": lambda: _("My last 50"),
 }
 
 
@@ -51,8 +52,12 @@ QUEUE_WORDS = {
 @catalogue_page(Role.REVIEWER)
 def review(request: MemberRequest) -> HttpResponse:
     """A product to decide on: the one in ``?product=`` if it can be had, else the next of the queue in the address."""
+    if not request.GET and (kept := filters_of(request.catalogue, request.user)):
+        return HttpResponseRedirect(f"{request.path}?{urlencode(kept)}")
     filters = _filters(request)
     asked = request.GET.get("product", "")
+    if any(name in request.GET for name in FILTERS):
+        queue_verbs.remember(catalogue=request.catalogue, user=request.user, filters=filters)
     item, notice = _asked_for(request, asked) if asked.isdecimal() else (None, "")
     if item is None:
         found = _lease_next(request, filters, 1)
@@ -77,7 +82,7 @@ def _lease_next(
     return queue_verbs.lease_next(
         catalogue=request.catalogue, user=request.user, count=count, exclude=list(exclude),
         queue=filters.get("queue", "uncertain"), facet=filters.get("facet", ""), category=filters.get("category", ""),
-        split=number(filters.get("split"), 0),
+        search=filters.get("search", ""), split=number(filters.get("split"), 0),
     )  # fmt: skip
 
 

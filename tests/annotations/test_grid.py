@@ -108,3 +108,38 @@ def test_the_grid_costs_the_same_however_many_products_there_are(db: None) -> No
             counts[slug, name] = len(seen)
     assert counts["few", "grid"] == counts["many", "grid"] <= 18
     assert counts["few", "grid_tiles"] == counts["many", "grid_tiles"] <= 14
+
+
+def test_all_results_are_a_job_with_the_number_typed(world: World) -> None:
+    from annotations.actions.bulk_actions import foresee
+    from annotations.queries.products import Filters
+
+    suggest(world)
+    suggest(world, "leather", 0.8)
+    world.decide(world.products[0], wool="reject")
+    html = as_(world, "lead").get(url("grid"), {"facet": "material", "tag": "wool"}).content.decode()
+    assert 'name="suggested" value="material:wool"' in html
+    assert "All of them" not in as_(world).get(url("grid"), {"facet": "material", "tag": "wool"}).content.decode()
+    sent = {
+        "kind": "accept",
+        "every": "1",
+        "suggested": "material:wool",
+        "only": "material:wool",
+        "band": "likely",
+        "facet": "material",
+        "step": "preview",
+    }
+    QueueItem.objects.update(lease_owner=None, lease_until=None)
+    page = as_(world, "lead").post(url("bulk"), sent).content.decode()
+    assert "Type 3 to go on" in page
+    foreseen = foresee(
+        catalogue=world.catalogue,
+        kind="accept",
+        params={**sent},
+        filters=Filters(suggested="material:wool"),
+        selection=[],
+    )
+    assert foreseen.changed == 3
+    answer = as_(world, "lead").post(url("bulk"), {**sent, "step": "go", "number": "2"})
+    assert answer.status_code in (409, 422)
+    assert as_(world, "lead").post(url("bulk"), {**sent, "step": "go", "number": "3"}).status_code == 302

@@ -55,6 +55,9 @@ def test_narrowing_by_facet_category_and_flag(world: World) -> None:
     assert ask(category="Hom") == []
     queue.flag(item=world.products[3].queue_item, user=me, reason="two products in one picture")
     assert ask(queue="flagged") == ["P-3"]
+    assert ask() == ["P-0", "P-1", "P-2"], "it waits for a lead, in its own queue"
+    assert ask(search="coat 1") == ["P-1"]
+    assert ask(search="p-2") == ["P-2"]
     assert AuditEvent.objects.get().data == {"reason": "two products in one picture"}
     with pytest.raises(KeyError):
         ask(queue="no such queue")
@@ -153,3 +156,23 @@ def test_a_queue_that_is_scored_while_somebody_looks_is_not_empty(
 
     monkeypatch.setattr(queue, "_narrowed", look)
     assert names(queue.lease_next(catalogue=world.catalogue, user=world.people["reviewer"])) == ["P-0"]
+
+
+def test_what_i_decided_last_comes_back_latest_first(world: World) -> None:
+    me = world.people["reviewer"]
+    for n in (1, 0, 3):
+        world.decide(world.products[n], black="accept", complete="colour material")
+    world.decide(world.products[2], role="second", black="accept", complete="colour material")
+    assert names(queue.lease_next(catalogue=world.catalogue, user=me, queue="mine", count=9)) == ["P-3", "P-0", "P-1"]
+    first = [world.products[3].pk]
+    assert names(queue.lease_next(catalogue=world.catalogue, user=me, queue="mine", exclude=first)) == ["P-0"]
+
+
+def test_a_decided_product_that_is_flagged_is_looked_at_again(world: World) -> None:
+    first, me = world.products[0], world.people["reviewer"]
+    world.decide(first, black="accept", complete="colour material")
+    queue.flag(item=world.item(first), user=me, reason="is it black?")
+    assert names(queue.lease_next(catalogue=world.catalogue, user=me, queue="flagged")) == ["P-0"]
+    world.decide(first, red="accept", complete="colour material", role="lead")
+    assert world.item(first).status == "done"
+    assert queue.lease_next(catalogue=world.catalogue, user=me, queue="flagged") == []

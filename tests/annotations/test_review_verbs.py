@@ -22,7 +22,7 @@ from tests.annotations.test_views_review import JSON, as_, form, url
 def family(db: None) -> World:
     """Thirteen variants of one coat, in two categories; colour tells them apart."""
     world = build_world(13)
-    Product.objects.update(family="coat", attributes={"Colour": ["Red"], "Supplier": ["Northfold"]})
+    Product.objects.update(family="coat", supplier="Northfold", attributes={"Colour": ["Red"]})
     return world
 
 

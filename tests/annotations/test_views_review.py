@@ -229,3 +229,13 @@ def test_nothing_left_says_what_to_do(world: World) -> None:
     QueueItem.objects.all().delete()
     Product.objects.all().delete()
     assert "No products yet" in as_(world).get(url("review")).content.decode()
+
+
+def test_filters_are_in_the_address_and_remembered(world: World) -> None:
+    page = as_(world)
+    assert page.get(url("review")).status_code == 200
+    page.get(url("review"), {"queue": "mine", "search": "coat"})
+    assert page.get(url("review"))["Location"] == url("review") + "?queue=mine&search=coat"
+    assert as_(world, "second").get(url("review")).status_code == 200, "one's own"
+    page.get(url("review"), {"queue": "uncertain"})
+    assert page.get(url("review")).status_code == 200
