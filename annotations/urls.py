@@ -68,6 +68,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/imports/<int:pk>/go/", imports.go, name="import_go"),
     path("c/<slug:slug>/imports/<int:pk>/discard/", imports.discard, name="import_discard"),
     path("c/<slug:slug>/imports/<int:pk>/problems.csv", imports.problems, name="import_problems"),
+    path("c/<slug:slug>/imports/<int:pk>/to-mend/", imports.rows_to_mend, name="import_to_mend"),
+    path("c/<slug:slug>/imports/sources/<int:pk>/forget/", imports.forget_source, name="import_source_forget"),
     # taxonomy
     path("c/<slug:slug>/taxonomy/", taxonomy.taxonomy_page, name="taxonomy"),
     path("c/<slug:slug>/taxonomy/history/", taxonomy_changes.history, name="taxonomy_history"),

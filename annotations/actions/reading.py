@@ -42,6 +42,19 @@ def recognised(
     return (ColumnMapping.from_json(mapping_of(source, seen)), source) if source else (None, None)
 
 
+def preview(*, catalogue: Catalogue, path: str | Path, mapping: Mapping[str, Any] | None) -> dict[str, Any]:
+    """How a file would be read, as the wizard shows it first; ``source`` is the name of the one recognised, or empty.
+
+    Raises FileRefused for a file that can't be read at all.
+    """
+    given = ColumnMapping.from_json(mapping) if mapping else None
+    seen = preview_confined(path, mapping=given)
+    source = source_of(catalogue, seen) if given is None else None
+    if source is not None:
+        seen = preview_confined(path, mapping=ColumnMapping.from_json(mapping_of(source, seen)))
+    return {**seen, "source": source.name if source else ""}
+
+
 def note_reading(batch: ImportBatch, told: Mapping[str, Any], source: ImportSource | None) -> Covers | None:
     """Keep with the batch how its file is read, as the reader told when it was opened; what its columns speak of."""
     mapping = told["mapping"]

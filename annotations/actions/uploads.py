@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import uuid
 from collections.abc import Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,10 +17,12 @@ from django.utils.translation import gettext as _
 from annotations.actions import jobs
 from annotations.actions.errors import Conflict, Refused
 from annotations.actions.imports import forget_counts, house_limits, refused
+from annotations.actions.reading import mapping_of, source_of
+from annotations.actions.sources import save_source
 from annotations.formats.confined import preview_confined
 from annotations.formats.mapping import Mapping as ColumnMapping
 from annotations.formats.rows import FileRefused
-from annotations.models import Catalogue, ImportBatch, Job, User
+from annotations.models import Catalogue, ImportBatch, ImportSource, Job, User
 
 TABLE, PICTURES = "table", "pictures.zip"
 """The only names that files are stored under; what a person called them is text in the row."""
@@ -39,8 +42,19 @@ class Sent(Protocol):
     def chunks(self) -> Iterable[bytes]: ...
 
 
-def receive(*, catalogue: Catalogue, user: User, kind: str, table: Sent, pictures: Sent | None = None) -> ImportBatch:
-    """Keep what was sent. Nothing is read yet; Refused when it is larger than this installation takes."""
+def receive(
+    *,
+    catalogue: Catalogue,
+    user: User,
+    kind: str,
+    table: Sent,
+    pictures: Sent | None = None,
+    mends: ImportBatch | None = None,
+) -> ImportBatch:
+    """Keep what was sent. Nothing is read yet; Refused when it is larger than this installation takes.
+
+    mends: the import whose rows come back mended: they are read by its mapping, as rows of the same source
+    """
     if kind not in ("products", "tags"):
         raise Refused(_("a file holds products or tags"), "kind")
     for file in filter(None, (table, pictures)):
@@ -61,10 +75,19 @@ def receive(*, catalogue: Catalogue, user: User, kind: str, table: Sent, picture
             pictures_file=f"{folder}/{PICTURES}" if pictures is not None else "",
             sha256=sha256,
             dry_run=True,
+            **_as_before(mends),
         )
     except BaseException:
         shutil.rmtree(target, ignore_errors=True)
         raise
+
+
+def _as_before(mends: ImportBatch | None) -> dict[str, Any]:
+    """What an import of mended rows takes over; the way its file is written (encoding, delimiter) is our own by now."""
+    if mends is None:
+        return {}
+    mapping = {**mends.mapping, "options": {}} if mends.mapping else {}
+    return {"mends": mends, "mapping": mapping, "source": mends.source, "attributes_as": mends.attributes_as}
 
 
 def within_limit(file: Sent) -> None:
@@ -96,18 +119,26 @@ def plain_name(sent: Sent) -> str:
 def look(*, batch: ImportBatch) -> dict[str, Any]:
     """What the file looks like with the batch's mapping: columns, samples, first rows, first problems.
 
-    Without a mapping the one of an earlier import of the same columns is taken, else one is proposed. Raises Refused
-    for a file that can't be read at all; one that only lacks a mapping says so in ``refusal``.
+    Without a mapping that of the source whose columns these are is taken, else that of an earlier import of the same
+    columns, else one is proposed; ``told`` says which (source, earlier, proposed, given). Raises Refused for a file
+    that can't be read at all; one that only lacks a mapping says so in ``refusal``.
     """
     path = stored(batch.stored_file)
     given = ColumnMapping.from_json(batch.mapping) if batch.mapping else None
+    told = "given" if given and given.columns else "proposed"
+    look_at = partial(preview_confined, path, SHOWN_ROWS, name=batch.file_name, limits=house_limits())
     try:
-        seen = preview_confined(path, SHOWN_ROWS, mapping=given, name=batch.file_name, limits=house_limits())
-        if given is None and (known := _known_mapping(batch, seen["headers"])):
-            given = ColumnMapping.from_json(known)
-            seen = preview_confined(path, SHOWN_ROWS, mapping=given, name=batch.file_name, limits=house_limits())
+        seen = look_at(mapping=given)
+        if given is None and (source := source_of(batch.catalogue, seen)):
+            seen, told = look_at(mapping=ColumnMapping.from_json(mapping_of(source, seen))), "source"
+            batch.source = source
+            batch.attributes_as = source.attributes_as
+            batch.save(update_fields=["source", "attributes_as"])
+        elif given is None and (known := _known_mapping(batch, seen["headers"])):
+            seen, told = look_at(mapping=ColumnMapping.from_json(known)), "earlier"
     except FileRefused as refusal:
         raise refused(refusal) from refusal
+    seen["told"] = told
     for column in seen["mapping"]["columns"]:
         if not column["samples"]:  # a mapping that a person sent back has none
             cells = (row["raw"].get(column["header"]) for row in seen["rows"])
@@ -124,6 +155,26 @@ def _known_mapping(batch: ImportBatch, headers: list[str]) -> dict[str, Any] | N
         if mapping and [column["header"] for column in mapping.get("columns", ())] == headers:
             return dict(mapping)
     return None
+
+
+def set_reading(*, batch: ImportBatch, options: Mapping[str, str]) -> None:
+    """How the file is to be read (``encoding``, ``delimiter``, ``path``, ``sheet``); its columns are proposed anew."""
+    _begin_again(batch)
+    batch.mapping = {"version": 1, "shape": "", "options": {k: v for k, v in options.items() if v}, "columns": []}
+    batch.source = None
+    batch.save()
+
+
+def save_as_source(*, batch: ImportBatch, name: str, user: User) -> ImportSource:
+    """Keep what the batch's columns mean under a name, for every further file of the same columns."""
+    if not batch.mapping.get("columns"):
+        raise Refused(_("say first what the columns mean"), "mapping")
+    with transaction.atomic():
+        batch.source = save_source(
+            catalogue=batch.catalogue, name=name, mapping=batch.mapping, attributes_as=batch.attributes_as, user=user
+        )
+        batch.save(update_fields=["source"])
+    return batch.source
 
 
 def set_mapping(*, batch: ImportBatch, mapping: Mapping[str, Any]) -> None:
@@ -161,7 +212,7 @@ def start(
         if not _interrupted(batch):  # one that was goes on as it was begun
             _begin_again(batch)
             batch.user, batch.dry_run = user, dry_run
-            batch.attributes_as, batch.archive_missing = attributes_as, archive_missing
+            batch.attributes_as, batch.archive_missing = attributes_as, archive_missing and batch.mends is None
         batch.job = jobs.enqueue(
             kind="import", queue="io", catalogue=batch.catalogue, user=user,
             params={"batch": batch.pk, "total": checked}, slot=None if batch.dry_run else f"import:{batch.catalogue_id}",

@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.http import Http404, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -16,8 +16,11 @@ from django.views.decorators.http import require_POST, require_safe
 from annotations.actions import uploads
 from annotations.actions.errors import Refused
 from annotations.actions.import_problems import KEPT, in_words
+from annotations.actions.sources import delete_source
 from annotations.models import ImportBatch, Role
-from annotations.queries.imports import batch_of, history, problem_lines
+from annotations.queries.imports import batch_of, history, mend_lines, problem_lines, to_mend
+from annotations.queries.sources import sources_of
+from annotations.queries.taxonomy import facets_of
 from annotations.views.doors import MemberRequest, catalogue_page
 from annotations.views.jobs import shown
 
@@ -25,6 +28,7 @@ HISTORY_SHOWN = 25
 PROBLEMS_SHOWN = 50
 TARGETS = [
     ("", gettext_lazy("keep beside the product")),
+    ("ignore", gettext_lazy("leave out")),
     ("id", gettext_lazy("id (SKU)")),
     ("title", gettext_lazy("title")),
     ("description", gettext_lazy("description")),
@@ -39,6 +43,13 @@ TARGETS = [
 ]
 NEW_LINE = "\\n"
 """What stands for a line break in the form: browsers would send the break itself as two characters."""
+REASONS = {
+    "name": gettext_lazy("by its name"),
+    "shape": gettext_lazy("as this export means it"),
+    "contents": gettext_lazy("by its contents"),
+    "person": gettext_lazy("as you said"),
+}
+FACETS_OFFERED = 300
 SEPARATORS = [
     ("", gettext_lazy("one value")),
     ("|", "|"),
@@ -49,6 +60,22 @@ SEPARATORS = [
     ("；", "；"),
     (NEW_LINE, gettext_lazy("new line")),
 ]
+DETECTED = ("", gettext_lazy("as detected"))
+ENCODINGS = [
+    DETECTED,
+    ("utf-8", "UTF-8"),
+    ("utf-16", "UTF-16"),
+    ("gb18030", "GB18030 (GBK, GB2312)"),
+    ("big5", "Big5"),
+    ("cp1252", "Windows-1252"),
+    ("cp1250", "Windows-1250"),
+    ("cp1251", "Windows-1251"),
+    ("shift_jis", "Shift JIS"),
+    ("euc_kr", "EUC-KR"),
+]
+DELIMITERS = [DETECTED, (",", ","), (";", ";"), ("\t", gettext_lazy("tab")), ("|", "|")]
+READING = ("encoding", "delimiter", "path", "sheet")
+SURE, LIKELY = 0.9, 0.75
 ATTRIBUTES_AS = [
     ("source", gettext_lazy("Source facts: kept beside the product, a hint for the model")),
     ("suggestions", gettext_lazy("Suggestions: shown checked, for a person to decide on")),
@@ -68,6 +95,7 @@ def _history(request: MemberRequest, refusal: Refused | None = None) -> HttpResp
     context = {
         "tab": "products",
         "batches": history(request.catalogue)[:HISTORY_SHOWN],
+        "sources": sources_of(request.catalogue),
         "refusal": refusal,
         "may_import": request.role.rank >= Role.LEAD.rank,
     }
@@ -79,6 +107,7 @@ def _history(request: MemberRequest, refusal: Refused | None = None) -> HttpResp
 def receive(request: MemberRequest) -> HttpResponse:
     """Keep the file and go to its page."""
     table = request.FILES.get("table")
+    mends = request.POST.get("mends", "")
     if table is None:
         return _history(request, Refused(_("Choose a file first."), "no_file"))
     try:
@@ -88,6 +117,7 @@ def receive(request: MemberRequest) -> HttpResponse:
             kind=request.POST.get("kind", "products"),
             table=table,
             pictures=request.FILES.get("pictures"),
+            mends=_batch(request, int(mends)) if mends.isascii() and mends.isdecimal() else None,
         )
     except Refused as refusal:
         return _history(request, refusal)
@@ -105,12 +135,19 @@ def one(request: MemberRequest, pk: int) -> HttpResponse:
 @require_POST
 @catalogue_page(Role.LEAD)
 def go(request: MemberRequest, pk: int) -> HttpResponse:
-    """The form's three buttons: look again with this mapping, try, take in."""
+    """The form's buttons: read it otherwise, look again with this mapping, keep the mapping, try, take in."""
     batch = _batch(request, pk)
     do = request.POST.get("do", "")
     try:
-        if batch.kind == "products" and request.POST.get("columns"):
+        if do == "read":
+            uploads.set_reading(batch=batch, options={name: request.POST.get(name, "") for name in READING})
+        elif batch.kind == "products" and request.POST.get("columns"):
             uploads.set_mapping(batch=batch, mapping=_mapping(request))
+        if request.POST.get("source", "").strip() and do in ("keep", "try", "start"):
+            batch.attributes_as = request.POST.get("attributes_as", batch.attributes_as)
+            uploads.save_as_source(batch=batch, name=request.POST["source"], user=request.user)
+        elif do == "keep":
+            raise Refused(_("Give the source a name first."), "name")
         if do in ("try", "start"):
             uploads.start(
                 batch=batch,
@@ -134,11 +171,42 @@ def _mapping(request: MemberRequest) -> dict[str, Any]:
             "target": sent.get(f"target-{n}", ""),
             "facet": sent.get(f"facet-{n}", "").strip(),
             "separator": sent.get(f"separator-{n}", "").replace(NEW_LINE, "\n"),
+            **_how_sure(sent, n),
         }
         for n in range(min(count, 5000))
     ]
-    options = {name: value for name in ("encoding", "delimiter", "path", "sheet") if (value := sent.get(name, ""))}
+    options = {name: value for name in READING if (value := sent.get(f"option-{name}", ""))}
     return {"version": 1, "shape": sent.get("shape", ""), "options": options, "columns": columns}
+
+
+def _how_sure(sent: QueryDict, n: int) -> dict[str, Any]:
+    """What was proposed and left as it was stays a proposal; what somebody chose is theirs."""
+    proposed = sent.get(f"proposed-{n}", "")
+    target, _bar, sure = proposed.partition("|")
+    sure, _bar, reason = sure.partition("|")
+    if not proposed or target != sent.get(f"target-{n}", "") or reason not in REASONS:
+        return {"confidence": 1.0, "reason": "person"}
+    return {"confidence": int(sure) / 100 if sure.isascii() and sure.isdecimal() else 0.0, "reason": reason}
+
+
+def _columns(seen: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The columns that mean something, and those that are only kept: each with its number in the form."""
+    used: list[dict[str, Any]] = []
+    kept: list[dict[str, Any]] = []
+    for number, column in enumerate(seen["mapping"]["columns"]):
+        column |= {
+            "n": number,
+            "separator": column["separator"].replace("\n", NEW_LINE),
+            "percent": round(column["confidence"] * 100),
+            "why": REASONS.get(column["reason"], "") if column["target"] else "",
+            "level": "sure"
+            if column["confidence"] >= SURE
+            else "likely"
+            if column["confidence"] >= LIKELY
+            else "guess",
+        }
+        (used if column["target"] else kept).append(column)
+    return {"used": used, "kept": kept}
 
 
 def _page(request: MemberRequest, batch: ImportBatch, refusal: Refused | None = None) -> HttpResponse:
@@ -162,8 +230,8 @@ def _page(request: MemberRequest, batch: ImportBatch, refusal: Refused | None = 
     if editable and batch.kind == "products":
         try:
             context["seen"] = seen = uploads.look(batch=batch)
-            for column in seen["mapping"]["columns"]:
-                column["separator"] = column["separator"].replace("\n", NEW_LINE)
+            context |= {**_columns(seen), "facets": facets_of(request.catalogue)[:FACETS_OFFERED]}
+            context |= {"encodings": ENCODINGS, "delimiters": DELIMITERS}
         except Refused as unreadable:
             context["refusal"] = refusal or unreadable
     context |= _problems(request, batch)
@@ -174,6 +242,7 @@ def _problems(request: MemberRequest, batch: ImportBatch) -> dict[str, Any]:
     found = batch.problems.order_by("line", "id")  # type: ignore[attr-defined]
     page = Paginator(found, PROBLEMS_SHOWN).get_page(request.GET.get("page"))
     return {
+        "to_mend": to_mend(batch).count() if batch.problem_count else 0,
         "problems": [(problem, in_words(problem)) for problem in page],
         "problems_page": page,
         "problems_kept": KEPT,
@@ -196,6 +265,31 @@ def problems(request: MemberRequest, pk: int) -> HttpResponse:
     answer = StreamingHttpResponse(problem_lines(batch), content_type="text/csv; charset=utf-8")
     answer["Content-Disposition"] = f'attachment; filename="problems-{batch.pk}.csv"'
     return cast(HttpResponse, answer)
+
+
+@require_safe
+@catalogue_page()
+def rows_to_mend(request: MemberRequest, pk: int) -> HttpResponse:
+    """The rows that were left out, in the file's own columns, to be mended and sent again."""
+    batch = _batch(request, pk)
+    suffix, lines = mend_lines(batch, in_words)
+    answer = StreamingHttpResponse(
+        lines, content_type="text/csv; charset=utf-8" if suffix == ".csv" else "application/x-ndjson"
+    )
+    answer["Content-Disposition"] = f'attachment; filename="to-mend-{batch.pk}{suffix}"'
+    return cast(HttpResponse, answer)
+
+
+@require_POST
+@catalogue_page(Role.LEAD)
+def forget_source(request: MemberRequest, pk: int) -> HttpResponse:
+    """Delete a saved mapping; what came by it stays."""
+    source = sources_of(request.catalogue).filter(pk=pk).first()
+    if source is None:
+        raise Http404
+    delete_source(source=source, user=request.user)
+    messages.success(request, _("“%(name)s” is forgotten. Products that came by it stay.") % {"name": source.name})
+    return redirect("imports", request.catalogue.slug)
 
 
 def _batch(request: MemberRequest, pk: int) -> ImportBatch:

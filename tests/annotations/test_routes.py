@@ -30,6 +30,7 @@ from annotations.models import (
     ExportBatch,
     FamilyProposal,
     ImportBatch,
+    ImportSource,
     Job,
     Mention,
     ModelVersion,
@@ -119,6 +120,8 @@ ROUTES: dict[str, Open | Page | Api] = {
     "import_go": Page({"POST": "lead"}, ("shop", "@import")),
     "import_discard": Page({"POST": "lead"}, ("shop", "@import")),
     "import_problems": Page({"GET": "viewer"}, ("shop", "@import")),
+    "import_to_mend": Page({"GET": "viewer"}, ("shop", "@import")),
+    "import_source_forget": Page({"POST": "lead"}, ("shop", "@source")),
     "taxonomy": Page({"GET": "viewer"}),
     "taxonomy_history": Page({"GET": "viewer"}),
     "taxonomy_undo": Page({"POST": "lead"}, ("shop", 900)),
@@ -306,6 +309,7 @@ def build_house(folder: Path) -> House:
         "tag": world.tags["black"].pk, "import": upload.pk, "request": request.pk,
         "shared": Boilerplate.objects.create(catalogue=world.catalogue, text="x", digest="x").pk,
         "proposal": FamilyProposal.objects.create(catalogue=world.catalogue, kind="family", digest="x", similarity=1).pk,
+        "source": ImportSource.objects.create(catalogue=world.catalogue, name="x").pk,
         "run": BulkRun.objects.create(catalogue=world.catalogue, user=world.people["lead"], kind="flag").pk,
     }  # fmt: skip
     for who in ROLES:

@@ -210,7 +210,7 @@ def test_the_history_costs_the_same_whatever_its_length(
     for n in range(12):
         job = Job.objects.create(kind="import", queue="io", catalogue=world.catalogue)
         ImportBatch.objects.create(catalogue=world.catalogue, user=world.people["lead"], job=job, file_name=f"{n}.csv")
-    with django_assert_num_queries(5):  # session, user, member, batches, workers
+    with django_assert_num_queries(6):  # session, user, member, batches, sources, workers
         html = lead.get("/c/shop/imports/").content.decode()
     assert html.count("at work") >= 12
 
