@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from annotations.formats.confined import preview_confined
 from annotations.formats.covers import Covers, covers_of
+from annotations.formats.headers import normal
 from annotations.formats.mapping import Mapping as ColumnMapping
 from annotations.formats.rows import Limits
 from annotations.models import Catalogue, ImportBatch, ImportSource
@@ -26,9 +27,14 @@ def source_of(catalogue: Catalogue, seen: Mapping[str, Any]) -> ImportSource | N
 
 
 def mapping_of(source: ImportSource, seen: Mapping[str, Any]) -> dict[str, Any]:
-    """The source's mapping for this file. Rows that were mended come in our own encoding and not in the source's."""
+    """The source's mapping for this file, in the file's own spelling and order of columns; what is new is kept.
+
+    Rows that were mended come in our own encoding and not in the source's.
+    """
     options = {} if seen["mends"] else source.mapping.get("options", {})
-    return {**source.mapping, "options": options}
+    meant = {normal(column["header"]): column for column in source.mapping["columns"]}
+    columns = [{"target": "", **meant.get(normal(header), {}), "header": header} for header in seen["headers"]]
+    return {**source.mapping, "options": options, "columns": columns}
 
 
 def recognised(
