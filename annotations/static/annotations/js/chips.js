@@ -1,7 +1,5 @@
 // The focused chip: which tag is being decided on, what it says for itself, and which words light up for it.
 
-import { setReason } from "./reasons.js";
-
 const HUES = ["l1", "l2", "l3", "l4", "l5", "l6"];
 const CHIP = ".pick > input[type=checkbox]";
 
@@ -106,4 +104,16 @@ export function add(facet, tag) {
   chips.insertBefore(pick, after ?? chips.querySelector("[data-does=add]"));
   decide(input, true);
   return input;
+}
+
+/** Why a tag was rejected, written on the chip and into the form; none takes it away. */
+export function setReason(chip, reason, label) {
+  chip.form.querySelector(`[name=why][data-of="${chip.dataset.tag}"]`)?.remove();
+  const face = chip.nextElementSibling;
+  face.querySelector(".r")?.remove();
+  if (!reason) return;
+  const field = Object.assign(document.createElement("input"), { type: "hidden", name: "why", value: `${chip.dataset.tag}:${reason}` });
+  field.dataset.of = chip.dataset.tag;
+  chip.form.append(field);
+  face.append(Object.assign(document.createElement("small"), { className: "r", textContent: label }));
 }

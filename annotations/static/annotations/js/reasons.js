@@ -1,6 +1,6 @@
 // Why not? After a tag was rejected, a number says the reason within a moment; the buttons stay for whoever wants longer.
 
-import { facetOf } from "./chips.js";
+import { facetOf, setReason } from "./chips.js";
 import { say } from "./house.js";
 
 const MOMENT = 1500; // ms in which 1 to 5 are reasons and not tags
@@ -49,16 +49,4 @@ export class Reasons {
     this.close();
     if (reason === "value_missing") this.missing(facetOf(chip));
   }
-}
-
-/** Written on the chip and into the form; none takes it away. */
-export function setReason(chip, reason, label) {
-  chip.form.querySelector(`[name=why][data-of="${chip.dataset.tag}"]`)?.remove();
-  const face = chip.nextElementSibling;
-  face.querySelector(".r")?.remove();
-  if (!reason) return;
-  const field = Object.assign(document.createElement("input"), { type: "hidden", name: "why", value: `${chip.dataset.tag}:${reason}` });
-  field.dataset.of = chip.dataset.tag;
-  chip.form.append(field);
-  face.append(Object.assign(document.createElement("small"), { className: "r", textContent: label }));
 }
