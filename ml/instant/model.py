@@ -31,6 +31,7 @@ from ml.instant.scoring import Scorer
 from ml.schema import Schema
 
 KIND = "instant"
+PARTS = ("weights", "slope", "shift", "facts", "bend")  # of the combiner, as a bundle names them
 WEIGHTS = "instant.safetensors"
 SCHEMA = "schema.json"
 DICTIONARY = "dictionary.json"
@@ -220,7 +221,7 @@ class InstantModel:
             raise BundleError(f"{path.name}: {error!r}") from error
         encoders = [_find_encoder(name, path / "encoders", encoders_dir) for name in names]
         labels = [arrays.pop(f"labels.{number}") for number in range(len(encoders))]
-        combiner = Combiner(*(arrays.pop(f"combiner.{name}") for name in ("weights", "slope", "shift", "facts")))
+        combiner = Combiner(*(arrays.pop(f"combiner.{name}") for name in PARTS))
         if arrays["weights"].shape != (sum(e.dim for e in encoders) + 1, len(schema.columns)):
             raise BundleError(f"{path.name}/{WEIGHTS}: weights of shape {arrays['weights'].shape} do not fit")
         return cls(
@@ -234,7 +235,7 @@ class InstantModel:
             for name in ("weights", "has_head", "support", "prior", "centre", "prototypes", "thresholds", "strong")
         }
         arrays |= {f"labels.{number}": block for number, block in enumerate(self.labels)}
-        arrays |= {f"combiner.{name}": getattr(self.combiner, name) for name in ("weights", "slope", "shift", "facts")}
+        arrays |= {f"combiner.{name}": getattr(self.combiner, name) for name in PARTS}
         return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
