@@ -168,6 +168,7 @@ def main() -> None:
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--sizes", default="50,200,all")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--keep", type=Path, help="a folder for embeddings, used again the next time")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     minilm = packaged.load_packaged(options.encoders) if packaged.is_installed() else None
@@ -175,7 +176,7 @@ def main() -> None:
     print(f"{'set':17}{'products':>9} {'encoders':10}" + "".join(f"{n:>9}" for n in names), "  diff ±  worst  seeds")
     means: dict[tuple[str, str], list[float]] = {}
     with tempfile.TemporaryDirectory() as folder:
-        cache = EmbeddingCache(Path(folder))
+        cache = EmbeddingCache(options.keep or Path(folder))
         for name in options.sets.split(","):
             examples, schema = load(options.data / name)
             lexical = LexicalEncoder.fit(examples)  # on the catalogue, without labels, as the product does

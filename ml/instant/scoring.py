@@ -66,7 +66,7 @@ class Scorer:
             else:
                 z[:, self._near_columns] += likeness
         self._add_words(z, hits)
-        z = bent(z, self._bend)
+        z = np.asarray(bent(z, self._bend), dtype=np.float32)
         self._add_facts(z, hits, claimed)
         return z
 
