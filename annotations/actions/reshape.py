@@ -22,7 +22,7 @@ from annotations.actions import jobs, tag_words
 from annotations.actions.decide import Circumstances
 from annotations.actions.errors import Conflict, Refused
 from annotations.actions.reshape_work import left_to_do, work_off
-from annotations.actions.revisions import Revising, revising
+from annotations.actions.revisions import Revising, revising, revision_of
 from annotations.actions.taxonomy import reopen, settle, slug_of, texts, word_lists
 from annotations.models import Facet, Job, Tag, TaxonomyRevision
 from annotations.queries.taxonomy import Names
@@ -101,7 +101,7 @@ def _part(tag: Tag, said: Mapping[str, str], there: Sequence[Tag], change: Revis
     taken = set(Tag.objects.filter(facet=tag.facet).values_list("slug", flat=True))
     made = Tag.objects.create(
         facet=tag.facet, slug=slug_of(next(iter(said.values())), taken), labels=dict(said), parent=tag.parent,
-        position=tag.position,
+        position=tag.position, since=revision_of(tag.facet.catalogue_id),
     )  # fmt: skip
     change.made(made)
     return made

@@ -41,6 +41,11 @@ def revise(
     )  # fmt: skip
 
 
+def revision_of(catalogue: int) -> int:
+    """The number of the taxonomy's revision as it is now: inside a verb, of the change under way."""
+    return Catalogue.objects.values_list("taxonomy_revision", flat=True).get(pk=catalogue)
+
+
 class Revising:
     """A change on its way: ``change`` sets fields of a facet or tag and remembers what they were, ``made`` that a row is
     new. What was remembered is stored with the revision at the end."""

@@ -11,7 +11,7 @@ from django.db import transaction
 
 from annotations.actions import tag_words
 from annotations.actions.import_problems import own_problem
-from annotations.actions.revisions import revise
+from annotations.actions.revisions import revise, revision_of
 from annotations.actions.taxonomy import NAME_CHARS, reopen, slug_of
 from annotations.formats.rows import Problem
 from annotations.models import Catalogue, Facet, Product, Tag, User
@@ -140,6 +140,7 @@ def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, repo
     taken = set(Tag.objects.filter(facet=facet).values_list("slug", flat=True)) if names else set()
     new: list[Tag] = []
     changed: dict[int, Tag] = {}
+    since = revision_of(facet.catalogue_id)
     for wanted in tags:
         spellings = (wanted.name, *wanted.labels.values())
         tag = next((known[key_of(s)] for s in spellings if key_of(s) in known), None)
@@ -147,7 +148,7 @@ def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, repo
         if tag is None:
             slug = slug_of(wanted.name, taken)
             taken.add(slug)
-            tag = Tag(facet=facet, slug=slug, labels=dict(wanted.labels), position=len(taken) - 1)
+            tag = Tag(facet=facet, slug=slug, labels=dict(wanted.labels), position=len(taken) - 1, since=since)
             new.append(tag)
         if _join_words(tag, wanted) and tag.pk:
             changed[tag.pk] = tag

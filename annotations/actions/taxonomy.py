@@ -19,7 +19,7 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import tag_words
 from annotations.actions.errors import Refused
-from annotations.actions.revisions import Revising, revising
+from annotations.actions.revisions import Revising, revising, revision_of
 from annotations.models import Catalogue, Facet, FacetCompletion, ProductTag, QueueItem, Tag, User
 from annotations.queries.taxonomy import Names, key_of
 
@@ -307,6 +307,7 @@ def add_tag(
         tag = Tag.objects.create(
             facet=facet, slug=slug, labels=labels, synonyms=word_lists(synonyms or {}), parent=parent, number=number,
             definitions=_texts_of_any_length(definitions or {}), position=_next_position(tags),
+            since=revision_of(facet.catalogue_id),
         )  # fmt: skip
         change.made(tag)
         tag_words.index([tag])

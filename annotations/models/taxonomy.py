@@ -123,6 +123,11 @@ class Tag(models.Model):
     )
     number = models.FloatField(null=True, blank=True)
     threshold = models.FloatField(null=True, blank=True)
+    since = models.PositiveIntegerField(
+        default=0,
+        editable=False,
+        help_text="the taxonomy revision that made it: facets completed before never asked for it",
+    )
     merged_into = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="merged")
     retired_at = models.DateTimeField(null=True, blank=True)
 

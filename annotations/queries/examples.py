@@ -115,16 +115,32 @@ def _with_decisions(products: Sequence[Product]) -> Iterable[ProductFacts]:
         else:
             doubted.add((pk, facet))
     completions = FacetCompletion.objects.filter(product__in=found).values_list(
-        "product_id", "facet__slug", "decision__seq"
+        "product_id", "facet", "facet__slug", "decision__seq", "decision__taxonomy_revision"
     )
-    for pk, facet, seq in completions:
+    born = _tags_since(products[0].catalogue_id)
+    for pk, facet_id, facet, seq, revision in completions:
         row = found[pk]
         row.time = max(row.time, seq)
         # a tag rejected because the source or the taxonomy is at fault says nothing about the text,
         # so the facet cannot count as known from end to end
-        if (pk, facet) not in doubted:
+        if (pk, facet) in doubted:
+            continue
+        later = [tag for tag, since in born.get(facet_id, ()) if since > revision]
+        if not later:
             row.complete.add(facet)
+        else:  # tags that were made afterwards are unknown: nobody was asked about them
+            asked = {tag for tag, since in born[facet_id] if since <= revision}
+            row.rejected.setdefault(facet, set()).update(asked - row.labels.get(facet, set()))
     return found.values()
+
+
+def _tags_since(catalogue: int) -> dict[int, list[tuple[str, int]]]:
+    """Facets that got a tag after they were made: their live tags, each with the taxonomy revision that made it."""
+    rows = Tag.objects.live().filter(facet__catalogue=catalogue).values_list("facet", "slug", "since")
+    found: dict[int, list[tuple[str, int]]] = {}
+    for facet, slug, since in rows:
+        found.setdefault(facet, []).append((slug, since))
+    return {facet: tags for facet, tags in found.items() if len({since for _slug, since in tags}) > 1}
 
 
 def of_product(product: Product) -> ProductFacts:
