@@ -146,7 +146,6 @@ def decide(shop: Shop, item: Any, way: int) -> None:
     by = Circumstances(shop.user, "lead")
     if way >= 4 and (variants := _variants(shop, item)):
         from annotations.actions.family import copy_to_family
-
         from annotations.models import Decision
 
         together = copy_to_family(card=saved, version=item.version, variants=variants, by=by, batch=uuid.uuid4())

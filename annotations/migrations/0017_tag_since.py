@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('annotations', '0015_panels'),
+        ('annotations', '0016_product_search'),
     ]
 
     operations = [
