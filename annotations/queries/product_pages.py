@@ -161,7 +161,9 @@ def _facets(catalogue: Catalogue, product: Product) -> list[FacetStory]:
     stands = ProductTag.objects.filter(product=product).select_related("tag", "decision__reviewer")
     for row in stands.order_by("state", "tag__position", "tag"):
         stories[row.tag.facet_id].standing.append(Standing(row.tag, row.state, row.decision))
-    for suggestion in Suggestion.objects.filter(product=product).select_related("tag").order_by("-score", "tag"):
+    for suggestion in (
+        Suggestion.objects.filter(product=product).select_related("tag", "model_version").order_by("-score", "tag")
+    ):
         stories[suggestion.tag.facet_id].suggestions.append(suggestion)
     return [
         s

@@ -15,6 +15,7 @@ from annotations.actions import catalogues, people
 from annotations.actions.errors import Forbidden, Refused
 from annotations.forms.accounts import CatalogueSettings, MemberRole, NewCatalogue, NewMember
 from annotations.models import Catalogue, Role, User
+from annotations.queries.cleaning import steps_of
 from annotations.queries.people import may_create_catalogues, members_of, user_named
 from annotations.views.doors import MemberRequest, catalogue_page, refused, signed_in
 
@@ -141,5 +142,6 @@ def _page(
         "roles": Role.choices,
         "made": made,
         "password": password,
+        "steps_on": sum(step.on for step in steps_of(request.catalogue)),
     }
     return render(request, "catalogues/settings.html", context, status=422 if wrong else 200)

@@ -16,6 +16,7 @@ from annotations.actions.saved_filters import forget_filter, save_filter
 from annotations.models import BulkRun, Role
 from annotations.queries import products as questions
 from annotations.queries.product_pages import Page, page_of, story_of
+from annotations.queries.product_story import past_of
 from annotations.queries.products import Filters, NoSuchName
 from annotations.views.doors import MemberRequest, catalogue_page
 
@@ -84,4 +85,6 @@ def product(request: MemberRequest, pk: int) -> HttpResponse:
     story = story_of(request.catalogue, pk, None if request.role.rank >= Role.LEAD.rank else request.user)
     if story is None:
         raise Http404
-    return render(request, "products/one.html", {"tab": "products", "story": story, "product": story.product})
+    past = past_of(request.catalogue, story.product, story.facets)
+    context = {"tab": "products", "story": story, "product": story.product, "past": past}
+    return render(request, "products/one.html", context)
