@@ -123,6 +123,15 @@ def tokens(text: str) -> list[Token]:
     return [Token(_stem(m.group()), m.start(), m.end()) for m in _TOKEN.finditer(fold(text))]
 
 
+Read = tuple[str, str, list[Token]]
+
+
+def fields_read(example: Example) -> list[Read]:
+    """Name, text and words of the category and of each text field that is not empty."""
+    fields = [("category", example.category.replace("/", " / ")), *example.texts.items()]
+    return [(name, text, tokens(text)) for name, text in fields if text]
+
+
 def _stem(word: str) -> str:
     if len(word) > 3 and word.endswith("s") and not word.endswith(("ss", "us", "is")) and word.isascii():
         return word[:-3] + "y" if word.endswith("ies") and len(word) > 4 else word[:-1]
@@ -188,12 +197,14 @@ class Dictionary:
         entries += [Entry((value,), column, prior, source=True) for (value, column), prior in facts.items()]
         return cls(schema, entries)
 
-    def match(self, example: Example) -> list[Match]:
-        """Every longest match in the category and the text fields, in reading order, then facts of the source."""
+    def match(self, example: Example, read: Sequence[Read] | None = None) -> list[Match]:
+        """Every longest match in the category and the text fields, in reading order, then facts of the source.
+
+        read: the product's fields as from :func:`fields_read`, where they were read already
+        """
         found: list[Match] = []
-        for name, text in [("category", example.category.replace("/", " / ")), *example.texts.items()]:
-            if text:
-                found += self._match_text(name, text, example.category)
+        for name, text, words in fields_read(example) if read is None else read:
+            found += self._match_text(name, text, words, example.category)
         for facet, values in example.source.items():
             if facet in self.schema.facet_columns and self.schema.facet(facet).applies(example.category):
                 for value in dict.fromkeys(plain(v) for v in values):
@@ -201,8 +212,7 @@ class Dictionary:
                         found.append(Match("source", 0, 0, number, self.entries[number].column))
         return found
 
-    def _match_text(self, name: str, text: str, category: str) -> list[Match]:
-        words = tokens(text)
+    def _match_text(self, name: str, text: str, words: list[Token], category: str) -> list[Match]:
         found: list[Match] = []
         taken: dict[str, tuple[int, int]] = {}  # facet to its latest match: what lies inside it is not matched again
         for at, word in enumerate(words):

@@ -20,7 +20,7 @@ from ml.encoders.base import Encoder
 from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example, draw_of, targets
 from ml.instant.cache import EmbeddingCache, keys_of
-from ml.instant.dictionary import Dictionary, plain, tokens
+from ml.instant.dictionary import Dictionary, Read, fields_read, plain
 from ml.instant.evidence import Hits
 from ml.instant.fitting import (
     Material,
@@ -152,7 +152,8 @@ class Pool:
                 there[:] = True
             self._take_vectors(encoder, begin, rows, there)
             begin += encoder.dim
-        words = [_words(example) for example in examples]
+        read = [fields_read(example) for example in examples]
+        words = [_words(example, fields) for example, fields in zip(examples, read, strict=True)]
         for row, example in zip(rows.tolist(), examples, strict=True):
             self.ids[row], self.families[row] = example.id, example.family
             self.draws[row] = draw_of(example.id, "blind")
@@ -161,7 +162,7 @@ class Pool:
         found.rows.append(rows)
         found.word.append(np.concatenate(words))
         found.word_row.append(np.repeat(rows, [len(w) for w in words]).astype(np.int32))
-        found.hits.append(self._match(rows, examples))
+        found.hits.append(self._match(rows, examples, read))
 
     def _take_vectors(self, encoder: Encoder, begin: int, rows: np.ndarray, there: np.ndarray) -> None:
         """The encoder's part of the features of these rows, where its vectors are ``there``."""
@@ -236,8 +237,9 @@ class Pool:
             h = self._hits
             self._hits = Hits(h.row[kept], h.entry[kept], h.column[kept], h.place[kept])
 
-    def _match(self, rows: np.ndarray, examples: Sequence[Example]) -> Hits:
-        found = Hits.of([self.dictionary.match(e) for e in examples])
+    def _match(self, rows: np.ndarray, examples: Sequence[Example], read: Sequence[list[Read]] | None = None) -> Hits:
+        fields = read or [fields_read(example) for example in examples]
+        found = Hits.of([self.dictionary.match(e, words) for e, words in zip(examples, fields, strict=True)])
         return Hits(rows[found.row], found.entry, found.column, found.place)
 
     def _join_hits(self, more: Sequence[Hits]) -> None:
@@ -462,11 +464,9 @@ def _word_code(name: tuple[tuple[str, ...], str, str, bool]) -> int:
     return _fact_code(facet, phrase[0]) if source else _code(phrase[0])
 
 
-def _words(example: Example) -> np.ndarray:
+def _words(example: Example, read: Sequence[Read]) -> np.ndarray:
     """Codes of all that the dictionary may look at in a product, each once."""
-    found = {_code(t.text) for t in tokens(example.category.replace("/", " / "))}
-    for text in example.texts.values():
-        found.update(_code(t.text) for t in tokens(text))
+    found = {_code(token.text) for _name, _text, words in read for token in words}
     for facet, values in example.source.items():
         found.update(_fact_code(facet, plain(v)) for v in values)
     return np.fromiter(found, dtype=np.int32, count=len(found))
