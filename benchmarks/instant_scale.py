@@ -24,6 +24,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 import numpy as np
 
@@ -81,7 +82,7 @@ class StandIn:
 
         out = np.zeros((len(examples), self.dim), dtype=np.float32)
         for row, example in enumerate(examples):
-            words = [hash(w) % 4096 for w in set(example.texts.get("title", "").lower().split())]
+            words = [crc32(w.encode()) % 4096 for w in set(example.texts.get("title", "").lower().split())]
             out[row] = self._table[words].sum(axis=0)
         return normalise(out)
 

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.utils import timezone
 
 from annotations.models import Catalogue, QueueItem
@@ -21,7 +22,7 @@ FRONT_LINE = 1.5  # what a model ranks lies within 1 of 0; the head of the queue
 ROWS_PER_TRANSACTION = 500
 _WHY = QueueItem._meta.get_field("why")
 # a statement a row, prepared once: bulk_update's CASE of 500 branches takes twenty times as long
-_UPDATE = f'UPDATE "{QueueItem._meta.db_table}" SET priority = %s, why = %s WHERE id = %s'  # noqa: S608 - no value in it
+_UPDATE = f'UPDATE "{QueueItem._meta.db_table}" SET priority = %s + boost, why = %s WHERE id = %s'  # noqa: S608 - no value in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ def place(*, catalogue: Catalogue, head: Sequence[Place], rest: Mapping[int, flo
     """
     wanted = {p.product: p for p in head}
     items = QueueItem.objects.filter(catalogue=catalogue).waiting()
-    before = {item.product_id: item for item in items.filter(priority__gt=FRONT_LINE)}
+    # what the model gave is what is left without a person's boost
+    before = {item.product_id: item for item in items.filter(priority__gt=F("boost") + FRONT_LINE)}
     missing = [product for product in wanted if product not in before]
     before |= {item.product_id: item for item in items.filter(product__in=missing)}
     now = timezone.now()
@@ -51,7 +53,7 @@ def place(*, catalogue: Catalogue, head: Sequence[Place], rest: Mapping[int, flo
         offer = wanted.get(product)
         priority = offer.priority if offer else min(rest.get(product, 0.0), 1.0)
         why = dict(offer.why) if offer else item.why
-        if (item.priority, item.why) != (priority, why):
+        if (round(item.priority - item.boost, 6), item.why) != (priority, why):
             item.priority, item.why = priority, why
             moved.append(item)
         if offer and offer.blind and not item.blind:

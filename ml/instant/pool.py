@@ -147,8 +147,8 @@ class Pool:
             there = self._cache.has(encoder, text)
             slow = not isinstance(encoder, LexicalEncoder)
             if not slow or self._patience is None or found.read + (~there).sum() <= self._patience:
-                read = self._cache.fill(encoder, examples, text)
-                found.read += read if slow else 0
+                filled = self._cache.fill(encoder, examples, text)
+                found.read += filled if slow else 0
                 there[:] = True
             self._take_vectors(encoder, begin, rows, there)
             begin += encoder.dim
