@@ -5,7 +5,7 @@ the head is refitted and measured after each batch. Same features, pool, first p
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,11 +16,13 @@ from ml.active.guard import Verdict, judge
 from ml.active.policy import rank
 from ml.active.posterior import Posterior
 from ml.active.proof import Decisions
-from ml.active.selectors import Recipe
+from ml.active.selectors import RECIPES, Recipe
 from ml.active.view import Decided, PoolView
 from ml.evaluation.metrics import best_f1, mean_average_precision
-from ml.examples import in_fold
+from ml.examples import Example, in_fold, targets
 from ml.instant import head
+from ml.instant.model import applicable
+from ml.schema import Schema
 
 RIDGE = 0.05
 MEMBERS = 4  # of the committee
@@ -42,6 +44,29 @@ class Problem:
     applies: np.ndarray
     facets: dict[str, Sequence[int]]
     tags: Sequence[str]
+
+    @classmethod
+    def of(
+        cls, name: str, schema: Schema, examples: Sequence[Example], features: np.ndarray, least: int = 2
+    ) -> Problem:
+        """Decided products as a problem. Tags that fewer than ``least`` products have are left out: nobody could learn
+        them on one and be measured on another. What nobody said counts as no question."""
+        y, known = targets(schema, examples)
+        known &= applicable(schema, examples)
+        kept = np.flatnonzero((y * known).sum(axis=0) >= least)
+        facets: dict[str, list[int]] = {}
+        for column, old in enumerate(kept):
+            facets.setdefault(schema.columns[old][0], []).append(column)
+        return cls(
+            name,
+            [e.id for e in examples],
+            [e.family for e in examples],
+            np.asarray(features, dtype=np.float32),
+            y[:, kept],
+            known[:, kept],
+            dict(facets),
+            [schema.columns[c][1] for c in kept],
+        )
 
     def split(self, seed: int, share: float = 0.3) -> tuple[np.ndarray, np.ndarray]:
         """Rows of the pool and of the test, whole families."""
@@ -179,6 +204,17 @@ def _answers(problem: Problem, noise: float, rng: np.random.Generator) -> np.nda
     return y
 
 
+CHOOSERS = ("default", *RECIPES)
+
+
+def chooser_of(name: str, *, blind_share: float = 0.05) -> Chooser:
+    """A fresh chooser: the product's ``default`` policy, or a recipe by its name. Raises KeyError for any other."""
+    if name == "default":
+        return DefaultPolicy(blind_share=blind_share)
+    recipe = RECIPES[name]
+    return lambda state, b: recipe.pick(state.view, b)
+
+
 def view_of(
     problem: Problem, model: Head, left: np.ndarray, rows: np.ndarray, answers: np.ndarray, seed: int
 ) -> PoolView:
@@ -212,7 +248,7 @@ def _members(
         yield member.probabilities(problem.features[left])
 
 
-def summary(curves: dict[str, Sequence[Curve]], baseline: str = "random", seed: int = 0) -> list[dict[str, Any]]:
+def summary(curves: Mapping[str, Sequence[Curve]], baseline: str = "random", seed: int = 0) -> list[dict[str, Any]]:
     """A row a chooser: area, its paired difference to the baseline with a 95 % bootstrap interval over seeds, and the
     share of the baseline's decisions after which it is at the baseline's final score.
 

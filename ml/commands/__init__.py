@@ -16,11 +16,12 @@ FAILED, STOPPED = 1, 143
 
 
 def _commands() -> dict[str, tuple[str, Callable[[Path, Channel], dict[str, object]]]]:
-    from ml.commands import evaluate, score, train
+    from ml.commands import evaluate, score, simulate, train
 
     return {
         "train": ("fine-tune as config.json says; writes bundle/ and report.json", train.run),
         "score": ("score examples.jsonl with the bundle that config.json names; writes scores.jsonl", score.run),
+        "simulate": ("replay decided products under each strategy; writes curves.csv and report.json", simulate.run),
         "evaluate": ("compare two bundles, or measure one, on examples.jsonl; writes report.json", evaluate.run),
     }
 
