@@ -119,5 +119,21 @@ def out_of_fold(
     return p
 
 
+def second_look(
+    features: np.ndarray,
+    y: np.ndarray,
+    known: np.ndarray,
+    ids: Sequence[str],
+    families: Sequence[str],
+    *,
+    step: Callable[[int, int], None] = lambda done, total: None,
+) -> np.ndarray:
+    """``(m, T)``: the mean of two out-of-fold models: one without the product, which hears what its variants were
+    given, and one without its family, which finds the mistake that was copied to all of them."""
+    apart = out_of_fold(features, y, known, families, step=lambda done, total: step(done, 2 * total))
+    alone = out_of_fold(features, y, known, ids, step=lambda done, total: step(done + total, 2 * total))
+    return np.asarray((apart + alone) / 2)
+
+
 def _rate(y: np.ndarray, known: np.ndarray) -> np.ndarray:
     return np.asarray(((y * known).sum(axis=0) + 0.1) / (known.sum(axis=0) + 1), dtype=np.float32)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -11,6 +14,9 @@ from ml.active.selectors import RECIPES, Recipe
 from ml.active.simulate import Curve, DefaultPolicy, State, replay, summary
 from ml.active.uncertainty import margin
 from ml.active.view import PoolView, per_product
+from ml.commands import main
+from ml.examples import write_jsonl
+from tests.ml.catalogue import products, schema
 from tests.ml.pools import problem
 
 
@@ -120,3 +126,24 @@ def test_too_small_a_slice_proves_nothing_and_stops_nobody() -> None:
     assert not judge(decided(60, 8, bad=True)).random
     assert judge(decided(120, 40, bad=True)).random
     assert judge(decided(900, 40)).slice < 40  # a sample of both sides
+
+
+def test_the_command_replays_a_folder_and_says_what_is_wrong_with_it(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    examples = products(("S", "M", "L"))
+    schema().save(tmp_path / "schema.json")
+    write_jsonl(tmp_path / "examples.jsonl", examples)
+    config = {"choosers": ["default", "margin"], "seeds": 2, "budget": 30, "batch": 10}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    assert main(["simulate", str(tmp_path), "--detached"]) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert {r["strategy"] for r in report["choosers"]} == {"default", "margin", "random"}
+    assert len((tmp_path / "curves.csv").read_text().splitlines()) == 1 + 3 * 2 * 3
+    (tmp_path / "config.json").write_text(json.dumps({"choosers": ["magic"]}))
+    assert main(["simulate", str(tmp_path), "--detached"]) == 1
+    assert "no chooser is called 'magic'" in capfd.readouterr().out
+    (tmp_path / "config.json").unlink()
+    write_jsonl(tmp_path / "examples.jsonl", examples[:5])
+    assert main(["simulate", str(tmp_path), "--detached"]) == 1
+    assert "too few to replay" in capfd.readouterr().out
