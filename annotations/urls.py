@@ -8,9 +8,11 @@ from django.urls import URLPattern, URLResolver, path
 
 from annotations.views import (
     accounts,
+    assignment,
     bulk,
     catalogues,
     comments,
+    conflicts,
     exports,
     family,
     fix_list,
@@ -27,6 +29,7 @@ from annotations.views import (
     taxonomy,
     taxonomy_changes,
     taxonomy_rules,
+    team,
     training,
     upkeep,
 )
@@ -119,6 +122,15 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/grid/", grid.grid, name="grid"),
     path("c/<slug:slug>/grid/tiles/", grid.tiles, name="grid_tiles"),
     path("c/<slug:slug>/grid/save/", grid.save, name="grid_save"),
+    # the team, for leads
+    path("c/<slug:slug>/team/", team.team, name="team"),
+    path("c/<slug:slug>/conflicts/", conflicts.conflicts, name="conflicts"),
+    path("c/<slug:slug>/conflicts/<int:pk>/settle/", conflicts.settle, name="conflict_settle"),
+    path("c/<slug:slug>/conflicts/<int:pk>/again/", conflicts.again, name="conflict_again"),
+    path("c/<slug:slug>/assignment/", assignment.assignment, name="assignment"),
+    path("c/<slug:slug>/assignment/rules/", assignment.add_rule, name="assignment_add"),
+    path("c/<slug:slug>/assignment/rules/<int:pk>/remove/", assignment.remove_rule, name="assignment_remove"),
+    path("c/<slug:slug>/products/<int:pk>/gold/", assignment.gold, name="gold"),
     # training
     path("c/<slug:slug>/training/", training.training, name="training"),
     path("c/<slug:slug>/training/start/", training.start, name="training_start"),

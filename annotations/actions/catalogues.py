@@ -15,7 +15,17 @@ from annotations.actions.errors import Conflict, Refused
 from annotations.models import Catalogue, Event, Membership, Role, User
 
 LANGUAGE = re.compile(r"[a-z]{2,3}(-[a-z0-9]{2,8})*")
-SETTINGS = ("name", "languages", "blind_share", "lease_minutes")
+SETTINGS = (
+    "name",
+    "languages",
+    "blind_share",
+    "lease_minutes",
+    "reviewers",
+    "reviewers_by_queue",
+    "gold_share",
+    "gold_threshold",
+    "absent_hours",
+)
 
 
 def create_catalogue(

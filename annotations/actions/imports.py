@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions import audit, import_problems, learning, partial_rows, reading, row_tags
+from annotations.actions import assignment, audit, import_problems, learning, partial_rows, reading, row_tags
 from annotations.actions.decide import Circumstances
 from annotations.actions.decide_lines import reviewer_named
 from annotations.actions.errors import Refused
@@ -344,6 +344,7 @@ class _Import:
             )  # fmt: skip
             if batch.created or batch.updated or batch.archived or self.tagged:
                 learning.request_refit(catalogue=batch.catalogue)
+                assignment.request(catalogue=batch.catalogue)
 
 
 def forget_counts(batch: ImportBatch) -> None:

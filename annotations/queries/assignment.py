@@ -9,6 +9,7 @@ from django.db.models import Count, Max
 from django.utils import timezone
 
 from annotations.models import AssignmentRule, Catalogue, Membership, QueueItem, Role, Turn, User
+from annotations.queries import products
 
 
 def absent(catalogue: Catalogue) -> list[int]:
@@ -63,3 +64,8 @@ def candidates(catalogue: Catalogue) -> list[User]:
     roles = [role for role in Role if role is not Role.VIEWER]
     here = User.objects.filter(memberships__catalogue=catalogue, memberships__role__in=roles, is_active=True)
     return list(here.order_by("username"))
+
+
+def categories(catalogue: Catalogue) -> list[str]:
+    """Paths to choose from; the fullest ones where there are too many."""
+    return products.categories(catalogue)

@@ -13,6 +13,7 @@ from annotations.models import (
     Decision,
     Facet,
     FacetCompletion,
+    GoldItem,
     Picture,
     Product,
     ProductTag,
@@ -127,6 +128,7 @@ class Story:
     decisions: tuple[Decision, ...]
     undone: frozenset[Any]
     family: tuple[Product, ...]
+    gold: bool = False
 
 
 def story_of(catalogue: Catalogue, pk: int, reader: User | None = None) -> Story | None:
@@ -148,6 +150,7 @@ def story_of(catalogue: Catalogue, pk: int, reader: User | None = None) -> Story
         facets=tuple(_facets(catalogue, product)),
         decisions=last,
         undone=_undone(product),
+        gold=GoldItem.objects.filter(product=product, retired_at=None).exists(),
         family=tuple(family.order_by("pk")[:50]) if product.family else (),
     )
 

@@ -16,9 +16,11 @@ PAGES = (
     ("products", _("Catalogue")),
     ("taxonomy", _("Taxonomy")),
     ("training", _("Training")),
+    ("team", _("Team")),
     ("exports", _("Exports")),
 )
 NEEDS_REVIEWER = {"review", "grid"}
+NEEDS_LEAD = {"team"}
 
 
 @register.simple_tag(takes_context=True)
@@ -27,6 +29,8 @@ def tabs(context: dict[str, Any]) -> list[dict[str, Any]]:
     found = []
     for name, label in PAGES:
         if name in NEEDS_REVIEWER and not context.get("may_review"):
+            continue
+        if name in NEEDS_LEAD and not context.get("may_lead"):
             continue
         try:
             url = reverse(name, args=[context["catalogue"].slug])

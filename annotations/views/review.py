@@ -55,6 +55,8 @@ def review(request: MemberRequest) -> HttpResponse:
     if not request.GET and (kept := filters_of(request.catalogue, request.user)):
         return HttpResponseRedirect(f"{request.path}?{urlencode(kept)}")
     filters = _filters(request)
+    if filters.get("queue") == "conflicts" and request.role.rank >= Role.LEAD.rank:
+        return HttpResponseRedirect(reverse("conflicts", args=[request.catalogue.slug]))
     asked = request.GET.get("product", "")
     if any(name in request.GET for name in FILTERS):
         queue_verbs.remember(catalogue=request.catalogue, user=request.user, filters=filters)

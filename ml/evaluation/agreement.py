@@ -10,6 +10,7 @@ alpha-reliability" (2011); R. Passonneau, "Measuring agreement on set-valued ite
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +44,7 @@ def masi(values: Sequence[frozenset[Hashable]]) -> Matrix:
 
 
 def krippendorff_alpha(
-    units: Sequence[Mapping[Hashable, frozenset[Hashable]]], distance: Distance = masi
+    units: Sequence[Mapping[Any, frozenset[Any]]], distance: Distance = masi
 ) -> float | None:
     """``units``: for each product, reviewer to answer; units with fewer than two answers say nothing and are left out.
 

@@ -24,6 +24,7 @@ from annotations.actions.people import create_token
 from annotations.actions.training import request_training
 from annotations.models import (
     ApiToken,
+    AssignmentRule,
     Boilerplate,
     BulkRun,
     Comment,
@@ -156,6 +157,15 @@ ROUTES: dict[str, Open | Page | Api] = {
     "model_rollback": Page({"POST": "admin"}),
     "model_promote": Page({"POST": "admin"}, ("shop", 1)),
     "model_discard": Page({"POST": "admin"}, ("shop", 1)),
+    # the team
+    "team": Page({"GET": "lead"}),
+    "conflicts": Page({"GET": "lead"}),
+    "conflict_settle": Page({"POST": "lead"}, ("shop", "@product")),
+    "conflict_again": Page({"POST": "lead"}, ("shop", "@product")),
+    "assignment": Page({"GET": "lead", "POST": "lead"}),
+    "assignment_add": Page({"POST": "lead"}),
+    "assignment_remove": Page({"POST": "lead"}, ("shop", "@rule")),
+    "gold": Page({"POST": "lead"}, ("shop", "@product")),
     # review
     "review": Page({"GET": "reviewer"}),
     "review_next": Page({"GET": "reviewer"}),
@@ -310,6 +320,7 @@ def build_house(folder: Path) -> House:
         "shared": Boilerplate.objects.create(catalogue=world.catalogue, text="x", digest="x").pk,
         "proposal": FamilyProposal.objects.create(catalogue=world.catalogue, kind="family", digest="x", similarity=1).pk,
         "source": ImportSource.objects.create(catalogue=world.catalogue, name="x").pk,
+        "rule": AssignmentRule.objects.create(catalogue=world.catalogue, reviewer=world.people["second"]).pk,
         "run": BulkRun.objects.create(catalogue=world.catalogue, user=world.people["lead"], kind="flag").pk,
     }  # fmt: skip
     for who in ROLES:
