@@ -61,7 +61,7 @@ def _bars(hours: tuple[tuple[datetime, int], ...]) -> list[Bar]:
     return [
         Bar(
             round(n * step + 1, 1), round(HEIGHT - HEIGHT * count / most, 1), round(step - 2, 1),
-            round(HEIGHT * count / most, 1), hour, count, n % 6 == 5,
+            round(HEIGHT * count / most, 1), hour, count, n % 6 == 2,
         )
         for n, (hour, count) in enumerate(hours)
     ]  # fmt: skip
