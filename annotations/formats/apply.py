@@ -57,7 +57,7 @@ class Applier:
     def apply(self, record: Record, source_hash: str = "") -> tuple[Row | None, list[Problem]]:
         """``(row, problems)``; no row where a problem is an error, and no hash where there is any."""
         cells = record.cells
-        if self._table and (self.shape or "\0'" in "\0" + "\0".join(cells.values())):
+        if self._table and _may_be_guarded(cells):
             cells = {h: unguard(v) if type(v) is str and v.startswith(GUARDED) else v for h, v in cells.items()}
         work = _Work(self, record.line, cells)
         row = work.row(tidy_raw(record.cells) if self.shape else record.cells, source_hash)
@@ -72,6 +72,13 @@ class Applier:
             header = next((name for name in record.cells if OWN.get(name) == "id"), None)
         value = record.cells.get(header or "")
         return (unguard(value) if type(value) is str and self._table else as_text(value)).strip()
+
+
+def _may_be_guarded(cells: dict[str, Any]) -> bool:
+    try:
+        return "\0'" in "\0" + "\0".join(cells.values())  # no cell of a table holds a NUL
+    except TypeError:  # lists, of a feed or of a product on several rows
+        return True
 
 
 def _keep(record: Record, problems: list[Problem]) -> None:

@@ -43,7 +43,9 @@ def read_feed(stream: BinaryIO, *, file: str, limits: Limits) -> Iterator[Record
         if not found and not feed.done:
             raise FileRefused("xml", file, detail=detail) from error
         yield from feed.taken()
-        yield problem("unreadable-row", file=file, line=parser.parser.CurrentLineNumber, detail=detail)
+        at = parser.parser
+        column = f"character {at.CurrentColumnNumber + 1}"
+        yield problem("unreadable-row", file=file, line=at.CurrentLineNumber, column=column, detail=detail)
         return
     yield from feed.taken()
     if not feed.count:

@@ -23,15 +23,23 @@ _BLOCK = 1 << 18
 NESTING = 60
 
 
+class OddNumber(ValueError):
+    """A number that JSON's grammar has and nobody can store, or that only Python's has. ``text``: as it is written."""
+
+    def __init__(self, message: str, text: str) -> None:
+        super().__init__(message)
+        self.text = text
+
+
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"the number {text[:20]} is too large")
+        raise OddNumber(f"the number {text[:20]} is too large", text)
     return number
 
 
 def _no_constant(text: str) -> float:
-    raise ValueError(f"{text} is no JSON value")
+    raise OddNumber(f"{text} is no JSON value", text)
 
 
 DECODER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
@@ -69,8 +77,11 @@ def _parse_line(line: str, number: int, file: str, encoding: str) -> Record | Pr
         near = line[max(0, error.pos - 20) : error.pos + 40]
         column = f"character {error.pos + 1}"
         return problem("broken-json", file=file, line=number, column=column, value=near, detail=why(error))
-    except ValueError as error:
-        return problem("broken-json", file=file, line=number, value=line, detail=why(error))
+    except ValueError as error:  # Python itself takes no number of more than some thousand digits
+        at = line.find(error.text) + 1 if isinstance(error, OddNumber) else 1
+        near = line[max(0, at - 21) : at + 39]
+        column = f"character {at}"
+        return problem("broken-json", file=file, line=number, column=column, value=near, detail=why(error))
     return as_record(value, line, number, file=file, encoding=encoding)
 
 

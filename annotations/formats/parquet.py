@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from annotations.formats.headers import unique
 from annotations.formats.jsonl import as_record
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, problem
 from annotations.formats.source import Source
@@ -31,7 +32,7 @@ def open_parquet(source: Source, limits: Limits) -> tuple[list[str], Iterator[Re
         file = pq.ParquetFile(
             source.seekable(), thrift_string_size_limit=16 * 1024**2, thrift_container_size_limit=1_000_000
         )
-        headers = [str(name) for name in file.schema_arrow.names]
+        headers = _apart([str(name) for name in file.schema_arrow.names])
         groups = [file.metadata.row_group(i).total_byte_size for i in range(file.num_row_groups)]
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise FileRefused("broken-parquet", source.name, detail=str(error)[:120]) from error
@@ -40,7 +41,7 @@ def open_parquet(source: Source, limits: Limits) -> tuple[list[str], Iterator[Re
     if max(groups, default=0) > limits.inflated_bytes or sum(groups) > limits.inflated_bytes:
         raise FileRefused("inflates", source.name, detail=f"more than {limits.inflated_bytes} bytes")
     batches = file.iter_batches(batch_size=BATCH_ROWS, use_threads=False)
-    return headers, _records(batches, class_names(file.schema_arrow.metadata), source.name)
+    return headers, _records(batches, headers, class_names(file.schema_arrow.metadata), source.name)
 
 
 def open_arrow(source: Source, limits: Limits) -> tuple[list[str], Iterator[Record | Problem]]:
@@ -54,14 +55,14 @@ def open_arrow(source: Source, limits: Limits) -> tuple[list[str], Iterator[Reco
         whole = stream.read(6) == b"ARROW1"
         stream.seek(0)
         reader = pa.ipc.open_file(stream) if whole else pa.ipc.open_stream(stream)
-        headers = [str(name) for name in reader.schema.names]
+        headers = _apart([str(name) for name in reader.schema.names])
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         raise FileRefused("broken-parquet", source.name, detail=str(error)[:120]) from error
     if len(headers) > limits.columns:
         raise FileRefused("too-many-columns", source.name, detail=len(headers), limit=limits.columns)
     batches = map(reader.get_batch, range(reader.num_record_batches)) if whole else iter(reader)
     small = (b.slice(at, BATCH_ROWS) for b in batches for at in range(0, b.num_rows, BATCH_ROWS))
-    return headers, _records(small, class_names(reader.schema.metadata), source.name)
+    return headers, _records(small, headers, class_names(reader.schema.metadata), source.name)
 
 
 def class_names(metadata: Any) -> dict[str, list[str]]:
@@ -78,6 +79,11 @@ def class_names(metadata: Any) -> dict[str, list[str]]:
         return {}
 
 
+def _apart(names: list[str]) -> list[str]:
+    """The names as they are, unless one stands there twice: each column keeps its own cells."""
+    return names if len(set(names)) == len(names) else unique(names)
+
+
 def _named(value: Any, names: list[str]) -> Any:
     if isinstance(value, list):
         return [_named(v, names) for v in value]
@@ -86,7 +92,9 @@ def _named(value: Any, names: list[str]) -> Any:
     return value
 
 
-def _records(batches: Iterable[Any], classes: dict[str, list[str]], name: str) -> Iterator[Record | Problem]:
+def _records(
+    batches: Iterable[Any], headers: list[str], classes: dict[str, list[str]], name: str
+) -> Iterator[Record | Problem]:
     import pyarrow as pa
 
     number = 0
@@ -95,7 +103,7 @@ def _records(batches: Iterable[Any], classes: dict[str, list[str]], name: str) -
             if batch.nbytes > BATCH_BYTES:
                 yield problem("long-line", file=name, line=number + 1, limit=BATCH_BYTES)
                 return
-            for cells in batch.to_pylist():
+            for cells in batch.rename_columns(headers).to_pylist():
                 number += 1
                 plain = {str(k): _plain(v) for k, v in cells.items()}
                 plain |= {k: _named(plain[k], names) for k, names in classes.items() if k in plain}

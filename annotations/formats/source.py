@@ -105,8 +105,11 @@ class Source:
             raise FileRefused("unreadable", self.name, detail=error.strerror or str(error)) from error
 
     def lines_about(self) -> int:
-        """How many lines it may have, by those of its beginning and its size."""
-        head = self.head(ABOUT_BYTES)
+        """How many lines it may have, by those of its beginning and its size; 0 where nobody can say."""
+        try:
+            head = self.head(ABOUT_BYTES)
+        except FileRefused:  # damaged further on: the rows before that are read all the same
+            return 0
         lines = head.count(b"\n")
         if len(head) < ABOUT_BYTES:
             return lines

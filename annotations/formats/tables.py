@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import BinaryIO
 
 from annotations.formats.encoding import BAD_BYTES, BAD_TEXT, NAMES, is_sound
@@ -89,6 +91,8 @@ class Table:
         self._text = io.TextIOWrapper(stream, encoding=encoding, errors=BAD_BYTES, newline="")
         self._lines = _Lines(self._text, limits)
         self._rows = self._cells()
+        self.headers: list[str] = []
+        self._odd: dict[int, int] = {}  # line to the place of its odd cell, while the headers are looked for
         self.headers, self._ahead = self._find_header()
 
     def _find_header(self) -> tuple[list[str], list[tuple[int, list[str]] | Problem]]:
@@ -115,7 +119,8 @@ class Table:
             raise FileRefused("one-column", self.file, detail=header[0][:60])
         if len(header) > self._limits.columns:
             raise FileRefused("too-many-columns", self.file, detail=len(header), limit=self._limits.columns)
-        return unique(header), [item for i, item in enumerate(ahead) if i > place]
+        headers = unique(header)
+        return headers, [self._in_its_column(item, headers) for i, item in enumerate(ahead) if i > place]
 
     def records(self) -> Iterator[Record | Problem]:
         headers, width, limit = self.headers, len(self.headers), self._limits.cell_chars
@@ -217,7 +222,27 @@ class Table:
             limit = self._limits.line_chars
             return problem("long-line", file=self.file, line=number, value=line[:200], limit=limit)
         self._lines.put_back()
-        return problem("unclosed-quote", file=self.file, line=number, value=line)
+        return problem("unclosed-quote", file=self.file, line=number, column=self._odd_column(number, line), value=line)
+
+    def _odd_column(self, row: int, line: str) -> str:
+        """The column of the first cell of a line whose quotes are none of a cell's."""
+        delimiter, quote = re.escape(self._delimiter), re.escape(self._quote)
+        cell = re.compile(f"(?:{quote}(?:[^{quote}]|{quote}{quote})*{quote}|(?!{quote})[^{delimiter}]*){delimiter}")
+        at = number = 0
+        while found := cell.match(line, at):
+            at, number = found.end(), number + 1
+        if not self.headers:
+            self._odd[row] = number
+            return ""
+        return self.headers[min(number, len(self.headers) - 1)]
+
+    def _in_its_column(
+        self, item: tuple[int, list[str]] | Problem, headers: list[str]
+    ) -> tuple[int, list[str]] | Problem:
+        """A problem that was met before the headers were known."""
+        if isinstance(item, Problem) and item.line in self._odd:
+            return replace(item, column=headers[min(self._odd[item.line], len(headers) - 1)])
+        return item
 
     def _mend(self) -> Iterator[tuple[int, list[str]] | Problem]:
         """After a quoting error: a row on one line is read leniently, one that ran over several is given up."""
@@ -228,10 +253,10 @@ class Table:
             cells = next(iter(self._reader(iter([line]), strict=False)))
         except (csv.Error, StopIteration):
             cells = []
-        column = next((h for h, c in zip(getattr(self, "headers", []), cells, strict=False) if '"' in c), "")
+        column = self._odd_column(number, line)
         if len(self._lines.taken) > 1 or not cells or (cells[-1:] and cells[-1].endswith(("\n", "\r"))):
             value = line.rstrip("\r\n")
-            rows = [self._by_header([cell.rstrip("\r\n") for cell in cells])] if hasattr(self, "headers") else []
+            rows = [self._by_header([cell.rstrip("\r\n") for cell in cells])] if self.headers else []
             yield problem("unclosed-quote", file=self.file, line=number, column=column, value=value, cells=rows)
             return
         warning = problem(
