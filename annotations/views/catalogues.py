@@ -65,7 +65,7 @@ def settings(request: MemberRequest) -> HttpResponse:
 @catalogue_page(Role.ADMIN)
 def add_member(request: MemberRequest) -> HttpResponse:
     """Somebody who has an account, by name, or somebody new, whose password is shown once in the answer."""
-    form = NewMember(request.POST)
+    form = NewMember(request.POST, auto_id="member_%s")
     if not form.is_valid():
         return _page(request, member_form=form)
     name, role, catalogue = form.cleaned_data["name"], form.cleaned_data["role"], request.catalogue
@@ -137,7 +137,7 @@ def _page(
     wrong = any(form is not None and form.errors for form in (settings_form, member_form))
     context = {
         "form": settings_form or CatalogueSettings(initial=_initial(request.catalogue)),
-        "member_form": member_form or NewMember(),
+        "member_form": member_form or NewMember(auto_id="member_%s"),
         "members": members_of(request.catalogue),
         "roles": Role.choices,
         "made": made,

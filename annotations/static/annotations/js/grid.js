@@ -41,7 +41,6 @@ const watcher = new IntersectionObserver((entries) => {
 function place(fresh) {
   for (const tile of fresh) {
     tile.tabIndex = -1;
-    tile.setAttribute("role", "group");
     tile.setAttribute("aria-label", words("gridTile", { title: tile.dataset.title, state: words("accept") }));
     watcher.observe(tile);
   }
