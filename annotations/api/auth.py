@@ -69,6 +69,7 @@ class Needs:
 LOOK = Needs()
 REVIEW = Needs(("review",), Role.REVIEWER)
 EXPORT = Needs(("export",), Role.VIEWER)  # what one may see one may take along
+SETTLE = Needs(("review",), Role.LEAD)
 IMPORT = Needs(("import",), Role.LEAD)
 TAXONOMY = Needs(("import",), Role.LEAD)
 MANAGE = Needs(("import",), Role.ADMIN)

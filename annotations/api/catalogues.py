@@ -24,7 +24,7 @@ class CatalogueSerializer(serializers.ModelSerializer):  # type: ignore[type-arg
         model = Catalogue
         fields = (
             "slug", "name", "languages", "seq", "taxonomy_revision", "blind_share", "lease_minutes", "serving",
-            "created_at",
+            "created_at", "reviewers", "reviewers_by_queue", "gold_share", "gold_threshold", "absent_hours",
         )  # fmt: skip
         read_only_fields = fields
 
@@ -44,6 +44,10 @@ class CatalogueSettings(Strict):
     languages = LanguagesField(required=False, min_length=1, max_length=20)
     blind_share = ShareField(required=False)
     lease_minutes = serializers.IntegerField(min_value=1, max_value=1440, required=False)
+    reviewers = serializers.IntegerField(min_value=1, max_value=9, required=False, help_text="people per product")
+    gold_share = ShareField(required=False)
+    gold_threshold = ShareField(required=False)
+    absent_hours = serializers.IntegerField(min_value=1, max_value=2000, required=False)
 
 
 class Catalogues(Door):

@@ -3,7 +3,19 @@
 from django.urls import path, re_path, register_converter
 from django.urls.converters import PathConverter, StringConverter
 
-from annotations.api import catalogues, changes, docs, exports, jobs, products, review, suggest, taxonomy, training
+from annotations.api import (
+    catalogues,
+    changes,
+    conflicts,
+    docs,
+    exports,
+    jobs,
+    products,
+    review,
+    suggest,
+    taxonomy,
+    training,
+)
 from annotations.api.base import Nothing
 
 
@@ -50,6 +62,9 @@ urlpatterns = [
     path(CATALOGUE + "decisions/", review.Decisions.as_view(), name="decisions"),
     path(CATALOGUE + "decisions/undo/", review.Undo.as_view(), name="decisions_undo"),
     path(CATALOGUE + "decisions/redo/", review.Redo.as_view(), name="decisions_redo"),
+    path(CATALOGUE + "conflicts/", conflicts.Conflicts.as_view(), name="conflicts"),
+    path(CATALOGUE + "conflicts/settle/", conflicts.Settle.as_view(), name="conflicts_settle"),
+    path(CATALOGUE + "conflicts/again/", conflicts.AskAgain.as_view(), name="conflicts_again"),
     path(CATALOGUE + "changes/", changes.Changes.as_view(), name="changes"),
     path(CATALOGUE + "exports/", exports.Exports.as_view(), name="exports"),
     path(CATALOGUE + "exports/<uuid:id>/", exports.OneExport.as_view(), name="export"),
