@@ -33,7 +33,7 @@ OFFERED = 300
 OFFER_SECONDS = 300
 COUNTED = 10_000
 """Matches are counted up to here; beyond it one reads "more than", and nobody waits for the rest."""
-FEW = 1000
+FEW, SOME = 1000, 20_000
 FIELD_CHARS = 500
 
 FLAGGED, ARCHIVED = "flagged", "archived"
@@ -107,8 +107,7 @@ def matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
     if filters.search:
         said = _said(filters.search)
         # words > "" makes SQLite read the narrow index, where it would rather look up every wide row
-        hits = Product.objects.filter(said, catalogue=catalogue, words__gt="").order_by()
-        found = _narrowed(found, hits.values_list("pk", flat=True), said)
+        found = _narrowed(found, _of(catalogue, Q(words__gt=""), said), said)
     if filters.status == FLAGGED:
         flagged = _items(catalogue).exclude(flagged="")
         found = _narrowed(found, flagged.values_list("product", flat=True), ~Q(queue_item__flagged=""))
@@ -118,12 +117,13 @@ def matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
     if filters.family:
         found = found.filter(family=filters.family)
     if filters.category:
-        found = found.filter(_below(filters.category.rstrip("/")))
+        within, said = _below(filters.category.rstrip("/"))
+        found = _narrowed(found, _of(catalogue, within, said), said)
     if filters.supplier:
         found = found.filter(supplier=filters.supplier)
     if filters.language:
-        base = filters.language.split("-")[0]
-        found = found.filter(Q(language=filters.language) | Q(language=base) | Q(language__startswith=base + "-"))
+        within, said = _tongue(filters.language)
+        found = _narrowed(found, _of(catalogue, within, said), said)
     if filters.tag:
         tag, approved = tag_named(catalogue, filters.tag), ProductTag.State.APPROVED
         tagged = ProductTag.objects.filter(tag=tag, state=approved).values_list("product", flat=True)
@@ -148,19 +148,37 @@ def _said(search: str) -> Q:
     return said
 
 
-def _below(path: str) -> Q:
-    """In the category or below it. SQLite uses no index for a beginning, but does for a range ("0" follows "/")."""
-    below = Q(category__startswith=path + "/")
-    if connection.vendor == "sqlite":
-        below &= Q(category__gt=path + "/", category__lt=path + "0")
-    return Q(category=path) | below
+def _below(path: str) -> tuple[Q, Q]:
+    """In the category or below it: a range that holds them all, and the condition itself."""
+    return _range("category", path, path + "0"), Q(category=path) | Q(category__startswith=path + "/")
+
+
+def _tongue(language: str) -> tuple[Q, Q]:
+    """The language, its base, or any kind of its base; likewise."""
+    base = language.partition("-")[0]
+    said = Q(language=language) | Q(language=base) | Q(language__startswith=base + "-")
+    return _range("language", base, base + "."), said
+
+
+def _range(field: str, first: str, end: str) -> Q:
+    """From ``first`` up to ``end``, for SQLite alone: it uses an index for a range but not for a beginning, and orders
+    by code points ("0" follows "/", "." follows "-"), which a server's collation may not."""
+    return Q(**{f"{field}__gte": first, f"{field}__lt": end}) if connection.vendor == "sqlite" else Q()
 
 
 def _narrowed(found: QuerySet[Product], keys: QuerySet[Any, int], otherwise: Q) -> QuerySet[Product]:
-    """Those with one of the keys. Few keys are named one by one; where there are many, every other page ends early, so
-    each product is asked instead. A planner that knows neither takes half a second for the wrong one of the two."""
+    """Those with one of the keys. A few keys are named one by one, some thousands are read off their index first; where
+    there are more, every other page ends early, so each product is asked instead. A planner that has to guess takes
+    half a second for the wrong one of these."""
     some = list(keys[: FEW + 1])
-    return found.filter(pk__in=some) if len(some) <= FEW else found.filter(otherwise)
+    if len(some) <= FEW:
+        return found.filter(pk__in=some)
+    return found.filter(pk__in=keys) if keys[: SOME + 1].count() <= SOME else found.filter(otherwise)
+
+
+def _of(catalogue: Catalogue, within: Q, said: Q) -> QuerySet[Any, int]:
+    """Keys of its products, archived ones too."""
+    return Product.objects.filter(within & said, catalogue=catalogue).order_by().values_list("pk", flat=True)
 
 
 def _with_problem(catalogue: Catalogue, found: QuerySet[Product], problem: str) -> QuerySet[Product]:

@@ -15,6 +15,7 @@ from annotations.actions.bulk_actions import carry_out, foresee, request_bulk, r
 from annotations.actions.errors import Conflict, Refused
 from annotations.actions.imports import upsert_products
 from annotations.actions.jobs import JobCancelled, cancel
+from annotations.actions.tag_words import index_catalogue
 from annotations.actions.undo import undo
 from annotations.models import BulkRun, Decision, Product, ProductTag, QueueItem, RowChange, Suggestion
 from annotations.queries.products import Filters
@@ -35,6 +36,7 @@ def shop(world: World) -> World:
         ):
             Suggestion.objects.create(product=product, tag=world.tags[tag], score=score, band=band)
     QueueItem.objects.filter(product=world.products[3]).update(blind=True)
+    index_catalogue(catalogue=world.catalogue)
     return world
 
 

@@ -77,6 +77,7 @@ class Command(JsonCommand):
             "updated": batch.updated,
             "unchanged": batch.unchanged,
             "archived": batch.archived,
+            "set_aside": batch.set_aside,
             "problems": batch.problem_count,
             "problems_file": str(write_problems(batch, options["problems"])) if batch.problem_count else None,
             "seconds": round(time.monotonic() - begun, 2),
