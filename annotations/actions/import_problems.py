@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 from django.utils.translation import gettext
 
 from annotations.formats.messages import SENTENCES, sentence
-from annotations.formats.rows import VALUE_CHARS, Problem, Row, Same, storable
+from annotations.formats.rows import Problem, Row, Same, Severity
+from annotations.formats.rows import problem as problem_of
 from annotations.models import ImportBatch, ImportProblem
 from annotations.retelling import retell_all
 
@@ -43,31 +44,13 @@ OWN_SENTENCES: Mapping[str, str] = {
 }
 
 
-def own_problem(
-    code: str,
-    *,
-    file: str,
-    line: int,
-    column: str = "",
-    value: object = "",
-    severity: Literal["error", "warning"] = "warning",
-    **params: object,
-) -> Problem:
-    filled = {"detail": "", "limit": "", **params}
-    return Problem(
-        file=file,
-        line=line,
-        column=storable(column)[:VALUE_CHARS],
-        value=storable(str(value)[: VALUE_CHARS + 1])[:VALUE_CHARS],
-        code=code,
-        message=sentence(OWN_SENTENCES[code], filled),
-        severity=severity,
-        params={name: value for name, value in filled.items() if value != ""},
-    )
+def own_problem(code: str, *, severity: Severity = "warning", **place_and_params: Any) -> Problem:
+    """As ``formats.rows.problem``, of the sentences of this module; a warning unless it is said to be more."""
+    return problem_of(code, severity=severity, sentences=OWN_SENTENCES, **place_and_params)
 
 
-def row_problem(code: str, row: Row | Same, column: str, value: object, *, file: str, **params: object) -> Problem:
-    return own_problem(code, file=file, line=row.line, column=column, value=value, **params)  # type: ignore[arg-type]
+def row_problem(code: str, row: Row | Same, column: str, value: object, *, file: str, **params: Any) -> Problem:
+    return own_problem(code, file=file, line=row.line, column=column, value=value, **params)
 
 
 def store(batch: ImportBatch, problems: Iterable[Problem]) -> None:

@@ -122,8 +122,8 @@ def import_products(
     with ExitStack() as open_things:
         open_things.push(closing(items))  # type: ignore[type-var]
         if album:
-            open_things.enter_context(album)
-        work = _Import(batch, open_things.enter_context(Seen()), album, fence or (lambda: None), covers)
+            open_things.push(closing(album))
+        work = _Import(batch, open_things.enter_context(closing(Seen())), album, fence or (lambda: None), covers)
         try:
             work.run(items, progress or (lambda done, total, step: None), total or told["about"])
         except FileRefused as refusal:  # the reader ran out of time or memory: what went in before stays
@@ -153,7 +153,7 @@ def upsert_products(
         row, problems = applier.apply(Record(number, dict(cells)))
         items += [*problems, *([row] if row else [])]
     batch = ImportBatch.objects.create(catalogue=catalogue, user=user, file_name="API", attributes_as=attributes_as)
-    with Seen() as seen:
+    with closing(Seen()) as seen:
         work = _Import(batch, seen, None, lambda: None)
         work.run(iter(items), lambda done, total, step: None, len(rows))
     answers = []

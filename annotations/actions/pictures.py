@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from django.conf import settings
 
@@ -82,14 +80,6 @@ class Album:
 
     def close(self) -> None:
         self._passing.cleanup()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _known(catalogue: Catalogue, rows: Sequence[Row]) -> dict[str, str]:

@@ -97,6 +97,7 @@ def problem(
     value: object = "",
     severity: Severity = "error",
     cells: Sequence[Mapping[str, Any]] = (),
+    sentences: Mapping[str, str] = PROBLEMS,
     **params: object,
 ) -> Problem:
     """A problem of a known code, its sentence filled in and its value and cells cut and made safe to store."""
@@ -107,7 +108,7 @@ def problem(
         column=storable(column)[:VALUE_CHARS],
         value=storable(str(value)[: VALUE_CHARS + 1])[:VALUE_CHARS],
         code=code,
-        message=sentence(PROBLEMS[code], filled),
+        message=sentence(sentences[code], filled),
         severity=severity,
         params={k: v for k, v in filled.items() if v != ""},
         cells=kept_cells(cells),
