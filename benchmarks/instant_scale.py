@@ -7,7 +7,8 @@ Products are made out of real catalogues (``generated.py``): no two texts are al
 what a worker does for it: read what is new, refit, adopt, rescore all, rank, write the head of the queue, store its
 suggestions. "order" is the time until the head of the queue stands in its new order; what follows it is listed as well.
 Sentence vectors are not computed by MiniLM (100 texts a second here, once, in the background) but drawn as its
-stand-in: a fixed random projection of the words, of the same size. Peak memory is the process's.
+stand-in: a fixed random projection of the words, of the same size. Peak memory is the process's. On a machine that does
+other things as well the wall says how busy it was; processor seconds, over all threads, say what the work is.
 """
 
 from __future__ import annotations
@@ -43,30 +44,31 @@ def peak_mb() -> float:
 
 
 class Clock:
-    """Seconds by stage of each turn."""
+    """Seconds by stage of each turn: on the wall, and of processor time over all threads."""
 
     def __init__(self) -> None:
-        self.turns: list[dict[str, float]] = []
+        self.turns: list[dict[str, tuple[float, float]]] = []
+        self._last = (0.0, 0.0)
 
     def turn(self) -> None:
         self.turns.append({})
-        self._last = time.perf_counter()
+        self._last = time.perf_counter(), time.process_time()
 
     def done(self, stage: str) -> None:
-        now = time.perf_counter()
-        self.turns[-1][stage] = self.turns[-1].get(stage, 0.0) + now - self._last
+        now = time.perf_counter(), time.process_time()
+        self.turns[-1][stage] = now[0] - self._last[0], now[1] - self._last[1]
         self._last = now
 
     def table(self, until: str) -> None:
         stages = list(self.turns[-1])
         before = stages[: stages.index(until) + 1]
         for turn in self.turns:
-            turn["= order"] = sum(turn[s] for s in before)
-        print(f"{'stage':28}{'median s':>10}{'p95 s':>10}{'worst s':>10}   ({len(self.turns)} decisions)")
+            turn["= order"] = sum(turn[s][0] for s in before), sum(turn[s][1] for s in before)
+        print(f"{'stage':34}{'median s':>10}{'p95 s':>10}{'worst s':>10}{'CPU s':>8}   ({len(self.turns)} decisions)")
         for stage in [*before, "= order", *stages[len(before) :]]:
-            found = sorted(t[stage] for t in self.turns)
-            p95 = found[min(len(found) - 1, int(np.ceil(0.95 * len(found))) - 1)]
-            print(f"{stage:28}{statistics.median(found):10.3f}{p95:10.3f}{found[-1]:10.3f}")
+            wall, cpu = (sorted(t[stage][which] for t in self.turns) for which in (0, 1))
+            p95 = wall[int(np.ceil(0.95 * len(wall))) - 1]
+            print(f"{stage:34}{statistics.median(wall):10.3f}{p95:10.3f}{wall[-1]:10.3f}{statistics.median(cpu):8.3f}")
 
 
 class StandIn:

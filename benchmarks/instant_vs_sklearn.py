@@ -135,7 +135,7 @@ def trial(
             "diff": ours - peer,
             "best": best_f1(truth, scores, known)[0],
             "seen": micro(truth, checked, seen)["f1"] - micro(truth, (theirs >= cut).astype(float), seen)["f1"],
-            "strongP": float((strong * truth).sum() / max(strong.sum(), 1)),
+            "strongP": float((strong * truth).sum() / strong.sum()) if strong.any() else float("nan"),
             "strong/p": float(strong.sum() / len(test)),
             "ece": expected_calibration_error(truth, scores, known, least=0.05),
             "floor": floor(scores, known),
@@ -196,7 +196,7 @@ def main() -> None:
                 for kind, found in rows.items():
                     if not found:
                         continue
-                    line = "".join(f"{np.mean([r[n] for r in found]):9.3f}" for n in names)
+                    line = "".join(f"{np.nanmean([r[n] for r in found]):9.3f}" for n in names)
                     diffs = [r["diff"] for r in found]
                     tail = f"  {interval(diffs):7.3f} {min(diffs):+.3f} {len(diffs):5}"
                     print(f"{name:17}{size:>9} {kind:10}{line}{tail}", flush=True)
