@@ -162,7 +162,7 @@ def ml_only(options: argparse.Namespace) -> None:
             clock.done("refit")
             swept = pool.sweep(model, keys)
             clock.done("rescore all")
-            np.argpartition(-swept.doubt, 5000)
+            np.argpartition(-swept.doubt, min(5000, len(keys) - 1))
             clock.done("shortlist")
         clock.table("shortlist")
         print(f"peak memory {peak_mb():.0f} MB")

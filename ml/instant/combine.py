@@ -36,7 +36,6 @@ _DEFAULTS = {  # before anything was learned, by support
     "category": (0.0, 0.0, 0.0, 0.0),
 }
 FACTS = (1.0, 0.0, -0.5)  # before anything was learned: gain, named, facet claimed but this tag not named
-STRAIGHT = (0.0, 1.0, 1.0)  # before anything was learned: no bend
 PAIRS = 60_000  # out-of-fold pairs that the weights are fitted on; negatives beyond are sampled and weighted
 
 
@@ -56,15 +55,12 @@ class Combiner:
     """weights ``(4, kinds)`` by support; slope and shift per tag (Platt), shrunk to the facet's and to 1 and 0.
 
     facts: what a claim of the source adds to the log odds: times its gain, for the tag it names, for one it does not
-    bend: shift, slope below and slope above even odds, for all tags: what weights owe to having been fitted on the very
-    pairs that they were chosen on
     """
 
     weights: np.ndarray = field(default_factory=default_weights)
     slope: np.ndarray = field(default_factory=lambda: np.ones(0))
     shift: np.ndarray = field(default_factory=lambda: np.zeros(0))
     facts: np.ndarray = field(default_factory=lambda: np.array(FACTS))
-    bend: np.ndarray = field(default_factory=lambda: np.array(STRAIGHT))
 
     def logits(self, evidence: Mapping[str, np.ndarray], support: np.ndarray) -> np.ndarray:
         """``(n, T)`` from the kinds of evidence present, each ``(n, T)`` or ``(T,)``; absent kinds say nothing.
@@ -78,19 +74,12 @@ class Combiner:
                 total = total + evidence[kind] * weight[..., number].astype(np.float32)
         if len(self.slope):
             total = total * self.slope + self.shift
-        total = bent(total, self.bend)
         if "source" in evidence:
             total = total + facts_design(evidence) @ self.facts
         return np.asarray(total, dtype=np.float32)
 
 
-def bent(z: Any, bend: np.ndarray) -> Any:
-    """``z`` with another slope below and above 0, then shifted."""
-    shift, below, above = bend.astype(np.float32)
-    return np.minimum(z, 0) * below + np.maximum(z, 0) * above + shift
-
-
-def fit_bend(
+def cross_fitted(
     evidence: Mapping[str, np.ndarray],
     support: np.ndarray,
     y: np.ndarray,
@@ -99,30 +88,22 @@ def fit_bend(
     schema: Schema,
     *,
     seed: int = 0,
-    strength: float = 10.0,
-) -> tuple[np.ndarray, np.ndarray]:
-    """``Combiner.bend``, and logits ``(n, T)`` that no family had a part in: families are left out once more.
+) -> np.ndarray:
+    """Logits ``(n, T)`` that the product's family had no part in, not even in the weights and the calibration.
 
-    Weights and corrections are fitted on two thirds of the families and applied to the rest; how far these scores are
-    off is how far those fitted on everything will be off for a family never seen. Pulled to no correction.
+    Each fold is weighed and calibrated by what the others say. Thresholds chosen on logits that were fitted on the same
+    pairs trust the highest scores too far: on the fashion catalogue the band "strong" was right 92 times in 100 then,
+    and is 95 to 97 times now.
     """
-    third = fold % 3
     z = np.zeros(y.shape, dtype=np.float32)
-    for part in np.unique(third):
-        inside, rest = third == part, third != part
-        if not (y[rest] * known[rest]).any():
-            return np.array(STRAIGHT), z
+    for part in np.unique(fold):
+        inside, rest = fold == part, fold != part
         left = {kind: values[rest] for kind, values in evidence.items()}
         combiner = Combiner(fit_weights(left, support[rest], y[rest], known[rest], seed=seed))
         slope, shift = fit_platt(combiner.logits(left, support[rest]), y[rest], known[rest], schema)
         combiner = Combiner(combiner.weights, slope, shift)
         z[inside] = combiner.logits({kind: values[inside] for kind, values in evidence.items()}, support[inside])
-    (rows, columns), weight = _sample_pairs(y, known, seed)
-    at = z[rows, columns].astype(np.float64)
-    design = np.stack([np.ones(len(at)), np.minimum(at, 0), np.maximum(at, 0)], axis=1)
-    fitted = _newton(design, y[rows, columns], weight, np.array(STRAIGHT), np.full(3, strength))
-    bend = np.concatenate([fitted[:1], np.clip(fitted[1:], 0.3, 1.5)])
-    return bend, bent(z, bend)
+    return z
 
 
 def facts_design(evidence: Mapping[str, np.ndarray]) -> np.ndarray:

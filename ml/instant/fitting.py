@@ -22,7 +22,7 @@ from ml.instant import head
 from ml.instant.cache import EmbeddingCache
 from ml.instant.combine import (
     Combiner,
-    fit_bend,
+    cross_fitted,
     fit_facts,
     fit_platt,
     fit_strong,
@@ -287,8 +287,8 @@ def _calibrate(
     weights = fit_weights(evidence, support, y, known, seed=material.seed)
     text = {kind: values for kind, values in evidence.items() if kind != "source"}
     slope, shift = fit_platt(Combiner(weights).logits(text, support), y, known, schema)
-    bend, z = fit_bend(text, support, y, known, truth.fold[scored], schema, seed=material.seed)
-    combiner = Combiner(weights, slope, shift, fit_facts(evidence, z, y, known), bend)
+    z = cross_fitted(text, support, y, known, truth.fold[scored], schema, seed=material.seed)
+    combiner = Combiner(weights, slope, shift, fit_facts(evidence, z, y, known))
     p = share_single(np.where(material.features.applies[scored], z, np.float32(-30.0)), schema)
     thresholds = fit_thresholds(p, y, known, schema)
     strong = fit_strong(p, y, known, thresholds)

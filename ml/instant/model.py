@@ -31,7 +31,7 @@ from ml.instant.scoring import Scorer
 from ml.schema import Schema
 
 KIND = "instant"
-PARTS = ("weights", "slope", "shift", "facts", "bend")  # of the combiner, as a bundle names them
+PARTS = ("weights", "slope", "shift", "facts")  # of the combiner, as a bundle names them
 WEIGHTS = "instant.safetensors"
 SCHEMA = "schema.json"
 DICTIONARY = "dictionary.json"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import logit
 
-from ml.instant.combine import KINDS, bent, share_single, support_step
+from ml.instant.combine import KINDS, share_single, support_step
 from ml.instant.evidence import Hits, entry_precision
 from ml.instant.threads import in_parallel
 
@@ -48,7 +48,6 @@ class Scorer:
         self._centre = model.centre
         self._of_place = {1: kind["title"] * slope, 2: kind["category"] * slope}
         self._of_dictionary = kind["dictionary"] * slope
-        self._bend = combiner.bend
         self._facts = combiner.facts.astype(np.float32)
         chance = logit(np.clip(entry_precision(model.dictionary), 1e-3, 0.995)).astype(np.float32)
         self._chance, self._prior = chance, model.prior
@@ -66,7 +65,6 @@ class Scorer:
             else:
                 z[:, self._near_columns] += likeness
         self._add_words(z, hits)
-        z = np.asarray(bent(z, self._bend), dtype=np.float32)
         self._add_facts(z, hits, claimed)
         return z
 
