@@ -16,6 +16,7 @@ from annotations.formats.mapping import is_blank
 from annotations.formats.products import open_records
 from annotations.formats.rows import FileRefused, Limits, Problem, Record, problem
 from annotations.formats.source import Readable, Source
+from annotations.formats.trees import TREE_FACET, Node, is_tree, path_of, whole
 from annotations.formats.yamls import looks_like_yaml, yaml_records
 
 KINDS = {
@@ -100,6 +101,8 @@ def read_tags(
             _, records = open_records(source, detect(source), limits, {})
         first = [item for _, item in zip(range(50), records, strict=False)]
         cells = [item for item in first if isinstance(item, Record)]
+        if is_tree([r.cells for r in cells]):
+            return _tree(source, first, records, language)
         reader = _Reader(source.name, language, columns_of(cells), nested=any(_nested(r.cells) for r in cells))
         if not cells and not first:
             raise FileRefused("no-rows", source.name)
@@ -119,6 +122,31 @@ def _tags(
                     yield item
                 else:
                     yield from reader.read(item)
+
+
+def _tree(
+    source: Source, first: list[Record | Problem], rest: Iterator[Record | Problem], language: str
+) -> Iterator[TagRow | Problem]:
+    """The nodes of a tree of categories as tags of one facet. Held as a whole: a label has to be the only one."""
+    with source:
+        nodes: list[Node] = []
+        for item in (*first, *rest):
+            if isinstance(item, Problem):
+                yield item
+            elif path := path_of(item.cells):
+                nodes.append(Node(item.line, path))
+            else:
+                yield problem("missing-tag", file=source.name, line=item.line, column="path", value=as_text(item.cells))
+        for node in whole(nodes):
+            label = node.label or node.path[-1]
+            yield TagRow(
+                line=node.line,
+                facet=TREE_FACET,
+                tag=node.name,
+                parent=node.parent,
+                facet_labels={"en": "Category", "zh-hans": "类目"},
+                labels={_language_of(label, language): label},
+            )
 
 
 def _nested(cells: Mapping[str, Any]) -> bool:
