@@ -43,9 +43,7 @@ def masi(values: Sequence[frozenset[Hashable]]) -> Matrix:
     return np.asarray(1.0 - jaccard * weight, dtype=np.float64)
 
 
-def krippendorff_alpha(
-    units: Sequence[Mapping[Any, frozenset[Any]]], distance: Distance = masi
-) -> float | None:
+def krippendorff_alpha(units: Sequence[Mapping[Any, frozenset[Any]]], distance: Distance = masi) -> float | None:
     """``units``: for each product, reviewer to answer; units with fewer than two answers say nothing and are left out.
 
     1 is perfect agreement, 0 is chance, below 0 is worse. None where nobody can be compared, or where there is only one

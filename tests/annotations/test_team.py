@@ -64,7 +64,12 @@ def test_a_lead_sees_both_sides_and_settles(world: World, lead: Client) -> None:
     assert "second" in shown and "reviewer" in shown and "Red" in shown and "Black" in shown
     assert "Wool" not in shown  # on that they agree
     colour = world.facets["colour"].pk
-    sent = {"facet": colour, f"tag-{colour}": world.tags["red"].pk, "version": world.version(product), "card": uuid.uuid4()}
+    sent = {
+        "facet": colour,
+        f"tag-{colour}": world.tags["red"].pk,
+        "version": world.version(product),
+        "card": uuid.uuid4(),
+    }
     assert lead.post(page("conflict_settle", product.pk), {**sent, f"tag-{colour}": []}).status_code == 422
     for _twice in range(2):
         assert lead.post(page("conflict_settle", product.pk), sent).status_code == 302
@@ -138,7 +143,12 @@ def test_percentages_share_products_out_and_refuse_nonsense(world: World) -> Non
         catalogue=world.catalogue, reviewer=people[who], category="", percent=percent, user=boss
     )
     add("reviewer", 30), add("second", 20)
-    for who, percent, error in (("reviewer", 10, Conflict), ("lead", 60, Refused), ("viewer", 5, Refused), ("lead", 0, Refused)):
+    for who, percent, error in (
+        ("reviewer", 10, Conflict),
+        ("lead", 60, Refused),
+        ("viewer", 5, Refused),
+        ("lead", 0, Refused),
+    ):
         with pytest.raises(error):
             add(who, percent)
     assert assignment.apply_rules(catalogue=world.catalogue) == 100
@@ -152,7 +162,11 @@ def test_the_page_sets_how_many_review_and_who_comes_first(world: World, lead: C
     assert lead.post(page("assignment"), settings).status_code == 302
     world.catalogue.refresh_from_db()
     assert (world.catalogue.reviewers, world.catalogue.reviewers_by_queue) == (2, {"blind": 3})
-    assert (world.catalogue.gold_share, world.catalogue.gold_threshold, world.catalogue.absent_hours) == (0.04, 0.75, 48)
+    assert (world.catalogue.gold_share, world.catalogue.gold_threshold, world.catalogue.absent_hours) == (
+        0.04,
+        0.75,
+        48,
+    )
     assert lead.post(page("assignment"), {**settings, "reviewers": 0}).status_code == 422
     rule = {"reviewer": world.people["second"].pk, "category": "Fashion", "percent": 50}
     assert lead.post(page("assignment_add"), rule).status_code == 302
@@ -202,7 +216,10 @@ def test_the_numbers_are_those_of_the_log(world: World) -> None:
     assert (by["reviewer"].checked.good, by["reviewer"].checked.all) == (4, 4)
     assert (by["reviewer"].blind.good, by["reviewer"].blind.all) == (1, 2)
     assert (by["reviewer"].gold.good, by["reviewer"].gold.all) == (1, 2) and not by["reviewer"].waves_through
-    assert {facet.slug: (share.good, share.all) for facet, share in view.facets} == {"colour": (4, 4), "material": (3, 4)}
+    assert {facet.slug: (share.good, share.all) for facet, share in view.facets} == {
+        "colour": (4, 4),
+        "material": (3, 4),
+    }
     assert [(name, share.all) for name, share in view.suppliers] == [("Acme", 4)]
     units = answer_units(world.catalogue)
     assert sorted(len(some) for some in units.values()) == [2, 2]
