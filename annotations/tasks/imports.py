@@ -14,7 +14,7 @@ from annotations.actions.uploads import forget_files, stored
 from annotations.models import ImportBatch
 from annotations.tasks.registry import handles
 
-RESULT = ("rows", "created", "updated", "unchanged", "archived", "set_aside")
+RESULT = ("rows", "created", "updated", "unchanged", "archived")
 
 
 @handles("import")

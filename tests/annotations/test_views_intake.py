@@ -282,7 +282,7 @@ def test_a_product_page_costs_the_same_whatever_its_history(
     product = world.products[0]
     for n in range(12):
         world.decide(product, wool="accept" if n % 2 else "reject", complete="material")
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(19):
         lead.get(f"/c/shop/products/{product.pk}/")
 
 
