@@ -21,6 +21,7 @@ from annotations.views import (
     imports,
     jobs,
     keys,
+    learning,
     media,
     models,
     products,
@@ -131,6 +132,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/assignment/rules/", assignment.add_rule, name="assignment_add"),
     path("c/<slug:slug>/assignment/rules/<int:pk>/remove/", assignment.remove_rule, name="assignment_remove"),
     path("c/<slug:slug>/products/<int:pk>/gold/", assignment.gold, name="gold"),
+    # what learning saves
+    path("c/<slug:slug>/learning/", learning.learning, name="learning"),
+    path("c/<slug:slug>/learning/measure/", learning.measure, name="learning_measure"),
+    path("c/<slug:slug>/learning/second-look/", learning.find_doubts, name="learning_doubts"),
+    path("c/<slug:slug>/learning/second-look/<int:product>/", learning.look_again, name="learning_look_again"),
     # training
     path("c/<slug:slug>/training/", training.training, name="training"),
     path("c/<slug:slug>/training/start/", training.start, name="training_start"),

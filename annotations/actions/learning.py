@@ -49,6 +49,12 @@ def request_proof(*, catalogue: Catalogue, user: User | None = None) -> Job:
     return jobs.enqueue(kind="proof", queue="ml", catalogue=catalogue, user=user, params=params, coalesce_key=key)
 
 
+def request_second_look(*, catalogue: Catalogue, user: User | None = None) -> Job:
+    """List the decisions that the model finds unlikely."""
+    key = f"second_look:{catalogue.pk}"
+    return jobs.enqueue(kind="second_look", queue="ml", catalogue=catalogue, user=user, coalesce_key=key)
+
+
 def proof_when_due(*, catalogue: Catalogue) -> Job | None:
     """Measure anew when PROOF_EVERY more products, or a twentieth, were looked at since the last time."""
     seen, blind = asking.decided_counts(catalogue)

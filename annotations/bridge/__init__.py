@@ -9,6 +9,7 @@ from annotations.bridge.instant import Fitted, fit_instant, prune
 from annotations.bridge.order import Order, hold_back, latest, rank
 from annotations.bridge.proof import measure_learning
 from annotations.bridge.rows import encoders_root
+from annotations.bridge.second_look import doubted_decisions
 from annotations.bridge.suggesting import predictor, serving, suggest
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "Order",
     "checked_plan",
     "comparison",
+    "doubted_decisions",
     "encoders_root",
     "fit_instant",
     "hold_back",

@@ -20,6 +20,7 @@ LABELS = {
     "refit": _("Learning from the decisions"),
     "score": _("Suggesting tags"),
     "proof": _("Measuring what learning saves"),
+    "second_look": _("Looking for unlikely decisions"),
     "read": _("Reading the products"),
     "train": _("Training"),
     "adopt": _("Taking in a model"),

@@ -126,6 +126,21 @@ def _reopened(card: Card) -> str:
     return ""
 
 
+@register.simple_tag
+def asked_in_numbers(card: Card) -> str:
+    """The utilities behind :func:`asked_because`, for a lead, in one sentence; empty for an order made without them."""
+    said = card.why
+    if card.blind or not all(isinstance(said.get(name), int | float) for name in ("doubt", "cover", "unknown")):
+        return ""
+    numbers = {name: round(100 * said[name]) for name in ("doubt", "cover", "unknown")}
+    return (
+        _(
+            "Doubt %(doubt)d %% and new ground %(cover)d %% of the most there is in the queue; new ground counts %(unknown)d %%."
+        )
+        % numbers
+    )
+
+
 def _about_suggestions(card: Card) -> str:
     if not any(chip.suggested for row in card.facets for chip in row.chips):
         return _("No suggestions yet: what you add here is what the model learns from.")

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client
+from django.utils import timezone
 
 from annotations.actions import learning
 from annotations.actions.decide import Card, Choice, save_card
 from annotations.models import Job, Product, QueueItem, Tag
 from annotations.queries import asking
+from annotations.queries import learning as questions
 from annotations.tasks.run import run_now
 
 from .conftest import World, build_world
@@ -88,3 +92,71 @@ def test_the_queue_goes_random_while_the_guard_says_so(taught: World) -> None:
         kind="proof", queue="ml", catalogue=taught.catalogue, state="done", result=verdict, params={"seen": 60}
     )
     assert asking.falls_back(taught.catalogue) and reasons() <= {"random", "blind"}
+
+
+def test_the_page_says_what_was_saved_and_what_remains(taught: World, client: Client) -> None:
+    client.force_login(taught.people["lead"])
+    page = f"/c/{taught.catalogue.slug}/learning/"
+    assert "takes at least 12 of them" in client.get(page).content.decode()
+    client.post(f"{page}measure/")
+    run_now(Job.objects.get(kind="proof"))
+    shown = client.get(page).content.decode()
+    assert "<svg" in shown and "Products saved" in shown and "Measured" in shown
+    assert "60 products decided" in shown and "95 % interval" in shown
+    found = questions.learning(taught.catalogue)
+    assert found is not None and found.minutes is None  # nothing was timed
+    assert found.actual[-1].decisions == 60 and found.chart is not None
+    client.force_login(taught.people["viewer"])
+    seen = client.get(page).content.decode()
+    assert "Products saved" in seen and "second look" not in seen
+
+
+def test_time_on_a_product_leaves_out_who_was_away(taught: World) -> None:
+    now = timezone.now()
+    assert questions.seconds_a_product(taught.catalogue) is None
+    for number, product in enumerate(taught.products[:9]):
+        by = taught.by(shown_at=now - timedelta(seconds=7200 if number == 0 else 10 + number))
+        card = Card(product, (Choice(taught.tags["wool"], "accept"),), ())
+        save_card(card=card, version=taught.version(product), by=by)
+    assert questions.seconds_a_product(taught.catalogue) == pytest.approx(14.5, abs=2)
+
+
+def test_a_wrong_decision_is_listed_and_goes_to_the_flagged_queue(taught: World, client: Client) -> None:
+    product = taught.products[0]
+    right = product.standing_tags.get(state="approved").tag.slug
+    wrong = next(slug for slug in WORDS if slug != right)
+    taught.decide(product, **{right: "remove", wrong: "add"}, complete="colour")
+    client.force_login(taught.people["lead"])
+    page = f"/c/{taught.catalogue.slug}/learning/"
+    client.post(f"{page}second-look/")
+    job = run_now(Job.objects.get(kind="second_look"))
+    assert job.state == "done", job.error
+    found = questions.second_look(taught.catalogue)
+    assert found is not None
+    assert (found.rows[0].product, found.rows[0].tag.slug) == (product, wrong)
+    assert found.rows[0].reviewer == "reviewer" and found.rows[0].probability < 0.3
+    shown = client.get(page).content.decode()
+    assert product.title in shown and "Look again" in shown
+    client.post(f"{page}second-look/{product.pk}/", {"tag": wrong.title()})
+    item = taught.item(product)
+    assert wrong.title() in item.flagged and item.status != "done"
+    assert questions.second_look(taught.catalogue).rows[0].flagged  # type: ignore[union-attr]
+    taught.decide(product, **{wrong: "remove", right: "add"}, complete="colour")
+    again = questions.second_look(taught.catalogue)
+    assert again is not None and (product, wrong) not in [(r.product, r.tag.slug) for r in again.rows]
+
+
+def test_the_utilities_are_said_to_a_lead_and_to_nobody_else(taught: World, client: Client) -> None:
+    for number in range(3):
+        product = Product.objects.create(
+            catalogue=taught.catalogue, external_id=f"u{number}", title=f"coal hat {number}"
+        )
+        QueueItem.objects.get_or_create(product=product, defaults={"catalogue": taught.catalogue})
+    run_now(learning.request_refit(catalogue=taught.catalogue))
+    said = {}
+    for role in ("reviewer", "lead"):
+        client.force_login(taught.people[role])
+        said[role] = client.get(f"/c/{taught.catalogue.slug}/review/").content.decode()
+        QueueItem.objects.update(lease_owner=None, lease_until=None)
+    assert "Asked because" in said["reviewer"] and "new ground" not in said["reviewer"]
+    assert "new ground counts" in said["lead"]

@@ -144,6 +144,10 @@ ROUTES: dict[str, Open | Page | Api] = {
     # jobs, and training
     "job": Page({"GET": "viewer"}, (JOB,)),
     "job_cancel": Page({"POST": "lead"}, (JOB,)),  # or whoever asked for it
+    "learning": Page({"GET": "viewer"}),
+    "learning_measure": Page({"POST": "lead"}),
+    "learning_doubts": Page({"POST": "lead"}),
+    "learning_look_again": Page({"POST": "lead"}, ("shop", "@product")),
     "training": Page({"GET": "viewer"}),
     "training_start": Page({"POST": "admin"}),
     "training_gate": Page({"POST": "admin"}),
