@@ -20,6 +20,7 @@ from annotations.queries.training_report import Measure
 PACE_OF = 400  # newest decisions that a product's time is read from
 AWAY = 600.0  # seconds on one product beyond which somebody was away
 SHOWN = 100
+MOST_SAVED = 3  # times what was decided: the measurement says no more than that
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Two curves in a box of 560 by 220 units, made by the server: ``points`` as SVG wants them, the band of the random
+    """Two curves in a box of 440 by 220 units, made by the server: ``points`` as SVG wants them, the band of the random
     curve as a polygon, and where the last points lie."""
 
     actual: str
@@ -67,6 +68,7 @@ class Learning:
     minutes: Measure | None
     targets: list[Target]
     guarded: bool
+    capped: bool  # more may be saved than is ever said
 
 
 def learning(catalogue: Catalogue) -> Learning | None:
@@ -86,6 +88,7 @@ def learning(catalogue: Catalogue) -> Learning | None:
     return Learning(
         job.finished_at, found["slice"], found["decisions"], actual, random, chart(actual, random),
         _measure(found["gain"]), saved, minutes, targets, bool(found["guard"]["random"]),
+        saved.value >= MOST_SAVED * found["decisions"] - 1,
     )  # fmt: skip
 
 
