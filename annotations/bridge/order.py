@@ -29,7 +29,7 @@ from ml.encoders.base import EncoderError
 from ml.instant.pool import Pool
 from ml.serving.predictor import Predictor
 
-SHORTLIST = 10_000  # products the policy compares; all that wait where there are fewer
+SHORTLIST = 5_000  # products the policy compares; all that wait where there are fewer
 FRONT = 500  # products at the head of the queue that are put in order before anything else is written
 PREDICTED_AT_ONCE = 500
 REMEMBERED = 1000  # decided products that novelty is measured against
