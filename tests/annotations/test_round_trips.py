@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from annotations.actions import partial_rows
 from annotations.actions.exports import export_file
 from annotations.actions.imports import import_products
 from annotations.models import Catalogue, Facet, ImportBatch, Product, QueueItem, Tag
@@ -145,6 +146,21 @@ def test_a_shopify_export_of_either_generation(world: World, tmp_path: Path, who
     assert (parka.description, parka.extra["Published" if handle == "Handle" else "Status"]) == (
         "Warm & dry", "true" if handle == "Handle" else "Active",
     )  # fmt: skip
+
+
+def test_without_knowing_our_own_words_the_patch_would_change_the_source(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: what the round trip would find if the import took our approved tags for the source's claims."""
+    Product.objects.all().delete()
+    shop_facets(world)
+    take(world, tmp_path / "products_export.csv", FIRST)
+    approve(world, "parka", black="accept")
+    patch = tmp_path / "patch.csv"
+    export_file(catalogue=world.catalogue, format="shopify", out=patch)
+    monkeypatch.setattr(partial_rows, "patches_now", lambda *a, **k: {})
+    assert counts(take(world, tmp_path / "again.csv", patch.read_bytes())) == (0, 1, 0, 0)
+    assert Product.objects.get(external_id="parka").attributes["Tags"] == ["winter", "sale", "Black"]
 
 
 def test_a_column_left_out_keeps_and_an_empty_cell_erases(world: World, tmp_path: Path) -> None:
