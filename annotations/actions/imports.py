@@ -206,7 +206,7 @@ class _Import:
                 self._pass(settled, last=at >= start)
             if fresh := chunk[len(settled) :]:
                 self._take(fresh)
-            progress(batch.rows, total, "")
+            progress(batch.rows, max(total, batch.rows) if total else 0, "")  # it may be an estimate
         if batch.archive_missing:
             self._archive()
         self._finish()
