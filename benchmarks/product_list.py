@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 WORDS = [f"{a}{b}" for a in ("wool", "silk", "oak", "steel", "trail", "linen", "city", "garden", "night", "sun", "river", "stone")
          for b in ("coat", "lamp", "shoe", "shirt", "table", "bag", "ring", "cup", "tent", "mat", "hat", "belt", "sock", "desk")]  # fmt: skip
-ROUNDS = 9
+ROUNDS = 9  # of each filter
 
 
 def fill(count: int) -> None:

@@ -250,6 +250,7 @@ class QueueItem(models.Model):
             models.Index(fields=["catalogue", "status", "-priority", "id"], name="queue_order"),
             models.Index(fields=["catalogue", "status", "assignee", "-priority", "id"], name="assigned_order"),
             models.Index(fields=["lease_owner", "lease_until"]),
+            models.Index(fields=["catalogue"], condition=~Q(flagged=""), name="flagged_items"),  # few
         ]
 
     def __str__(self) -> str:
