@@ -40,7 +40,6 @@ OWN_SENTENCES: Mapping[str, str] = {
     "nearly-unique": _(
         "The property has %(detail)s values, nearly all of them used once: a number or a name and no facet."
     ),
-    "kind-unsupported": _("Facets of this kind are not there yet. It was made one that takes any of its tags."),
 }
 
 

@@ -21,7 +21,7 @@ from annotations.formats.tags import TagRow, read_tags
 from annotations.models import Catalogue, Facet, ImportBatch, User
 from annotations.queries.taxonomy import key_of
 
-KINDS = {"": None, "single": Facet.Kind.SINGLE, "boolean": Facet.Kind.SINGLE, "multi": Facet.Kind.MULTI}
+KINDS = {"": None, **{kind.value: kind for kind in Facet.Kind}}
 
 
 def import_tags(
@@ -76,8 +76,6 @@ def _plans(rows: Sequence[TagRow | Problem], catalogue: Catalogue, file: str, re
         said["descriptions"] = {**row.facet_definitions, **said["descriptions"]}
         if row.kind and "kind" not in said:
             said["kind"] = KINDS.get(row.kind, Facet.Kind.MULTI)
-            if row.kind not in KINDS:
-                report.say(own_problem("kind-unsupported", file=file, line=row.line, column="kind", value=row.kind))
         for name in ("variant_axis", "required", "categories"):
             if getattr(row, name) is not None:
                 said.setdefault(name, getattr(row, name))

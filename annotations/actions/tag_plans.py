@@ -41,7 +41,8 @@ class TagPlan:
 
 @dataclass(frozen=True, slots=True)
 class FacetPlan:
-    """A facet to be there with its tags. None: nobody said, so what is there stays."""
+    """A facet to be there with its tags. None: nobody said, so what is there stays. ``labels_repeat``: several of its
+    tags may have one label (accessories, in many branches of a tree), so a tag is known by its name alone."""
 
     name: str
     labels: Mapping[str, str]
@@ -51,6 +52,7 @@ class FacetPlan:
     required: bool | None = None
     categories: Sequence[str] | None = None
     descriptions: Mapping[str, str] = field(default_factory=dict)
+    labels_repeat: bool = False
 
 
 @dataclass(slots=True)
@@ -85,6 +87,7 @@ def apply_plans(
         taken = set(Facet.objects.filter(catalogue=catalogue).values_list("slug", flat=True))
         added: dict[str, Facet] = {}
         placed: dict[int, tuple[Facet, list[TagPlan]]] = {}
+        by_name = {plan.name for plan in plans if plan.labels_repeat}
         for plan in plans:
             spellings = (plan.name, *plan.labels.values())
             facet = next((f for s in spellings if (f := names.facet(s) or added.get(key_of(s)))), None)
@@ -95,9 +98,10 @@ def apply_plans(
             elif _change_facet(facet, plan):
                 report.changed += 1
             placed.setdefault(facet.id, (facet, []))[1].extend(plan.tags)
-        for facet, tags in placed.values():
-            _place_tags(facet, tags, None if facet in added.values() else names, report)
         new = {facet.id: facet for facet in added.values()}
+        for facet, tags in placed.values():
+            fresh = facet.id in new
+            _place_tags(facet, tags, None if fresh else names, report, by_name=bool({facet.slug} & by_name))
         reopen(catalogue, list(new.values()))
         report.facets, report.new_facets = len(placed), len(new)
     return report
@@ -134,7 +138,9 @@ def _change_facet(facet: Facet, plan: FacetPlan) -> bool:
     return bool(changed)
 
 
-def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, report: TagsImported) -> None:
+def _place_tags(
+    facet: Facet, tags: Sequence[TagPlan], names: Names | None, report: TagsImported, *, by_name: bool = False
+) -> None:
     """New tags at the end, in the plan's order; words join the tags that are there; parents last, by name."""
     known: dict[str, Tag] = {}
     taken = set(Tag.objects.filter(facet=facet).values_list("slug", flat=True)) if names else set()
@@ -142,7 +148,7 @@ def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, repo
     changed: dict[int, Tag] = {}
     since = revision_of(facet.catalogue_id)
     for wanted in tags:
-        spellings = (wanted.name, *wanted.labels.values())
+        spellings = (wanted.name,) if by_name else (wanted.name, *wanted.labels.values())
         tag = next((known[key_of(s)] for s in spellings if key_of(s) in known), None)
         tag = tag or next((t for s in spellings if names and (t := names.tag(facet, s))), None)
         if tag is None:
@@ -154,18 +160,13 @@ def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, repo
             changed[tag.pk] = tag
         for spelling in spellings:
             known.setdefault(key_of(spelling), tag)
-    Tag.objects.bulk_create(new)
-    for wanted in tags:
-        if not wanted.parent:
-            continue
-        tag, parent = known[key_of(wanted.name)], known.get(key_of(wanted.parent))
-        if parent is None and names:
-            parent = names.tag(facet, wanted.parent)
-        if parent is None or _stands_below(parent, tag):
-            report.say(own_problem("bad-parent", file="", line=wanted.line, column="parent", value=wanted.parent))
-        elif tag.parent_id != parent.pk:
-            tag.parent = parent
-            changed[tag.pk] = tag
+    changed |= _set_parents(facet, tags, known, names, report)
+    for level in _levels(new):  # parents first, so that their children can name them
+        for tag in level:
+            tag.parent_id = tag.parent.pk if tag.parent else None
+        Tag.objects.bulk_create(level)
+    for tag in changed.values():
+        tag.parent_id = tag.parent.pk if tag.parent else None
     Tag.objects.bulk_update(
         changed.values(), ["labels", "synonyms", "definitions", "threshold", "parent"], batch_size=200
     )
@@ -176,6 +177,35 @@ def _place_tags(facet: Facet, tags: Sequence[TagPlan], names: Names | None, repo
     report.tags += len({id(tag) for tag in known.values()})
     report.new_tags += len(new)
     report.changed += len(changed.keys() - {tag.pk for tag in new})
+
+
+def _set_parents(
+    facet: Facet, tags: Sequence[TagPlan], known: Mapping[str, Tag], names: Names | None, report: TagsImported
+) -> dict[int, Tag]:
+    """Parents by name; returns the stored tags that stand elsewhere now."""
+    moved: dict[int, Tag] = {}
+    for wanted in tags:
+        if not wanted.parent:
+            continue
+        tag, parent = known[key_of(wanted.name)], known.get(key_of(wanted.parent))
+        if parent is None and names:
+            parent = names.tag(facet, wanted.parent)
+        if parent is None or _stands_below(parent, tag):
+            report.say(own_problem("bad-parent", file="", line=wanted.line, column="parent", value=wanted.parent))
+        elif tag.parent is not parent and (tag.pk is None or tag.parent_id != parent.pk):
+            tag.parent = parent
+            if tag.pk:
+                moved[tag.pk] = tag
+    return moved
+
+
+def _levels(tags: Sequence[Tag]) -> Iterator[list[Tag]]:
+    """Tags that are not stored yet, those first whose parents are."""
+    waiting = list(tags)
+    while waiting:
+        now = [tag for tag in waiting if tag.parent is None or tag.parent.pk]
+        waiting = [tag for tag in waiting if tag.parent is not None and not tag.parent.pk]
+        yield now
 
 
 def _join_words(tag: Tag, wanted: TagPlan) -> bool:

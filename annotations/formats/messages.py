@@ -54,6 +54,8 @@ REFUSALS = {
     "sandbox-time": _("Reading the file took longer than %(limit)s seconds and was stopped. Split it."),
     "sandbox-memory": _("Reading the file took more than %(limit)s MB of memory and was stopped. Split it."),
     "sandbox-died": _("Reading the file failed (%(detail)s)."),
+    "not-json": _("The file is no JSON (%(detail)s): neither an array, nor an object, nor a line for each row."),
+    "not-a-taxonomy": _("A row of this file is not shaped like a published taxonomy's (%(detail)s)."),
     "no-tags": _("The file has no column for a tag (found: %(detail)s). Name one “tag” and one “facet”."),
     "unreadable": _("The file can't be read (%(detail)s)."),
 }

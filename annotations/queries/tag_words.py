@@ -55,19 +55,20 @@ def key(text: str) -> bytes:
     return data if len(data) <= KEY_BYTES else data[:KEY_BYTES].decode(errors="ignore").encode()
 
 
-def words_of(tag: Tag, catalogue: int) -> list[TagWord]:
+Word = tuple[bytes, int, int, int]
+"""key, source, place and length of a TagWord: plain, since a whole taxonomy has half a million."""
+
+
+def words_of(tag: Tag) -> list[Word]:
     """Every way in which a typed beginning may lead to the tag; of two ways with one text the better."""
-    names = [(TagWord.Source.LABEL, label) for label in tag.labels.values()]
-    names += [(TagWord.Source.SYNONYM, word) for words in tag.synonyms.values() for word in words]
-    names.append((TagWord.Source.SLUG, tag.slug))
-    best: dict[tuple[bytes, bool], TagWord] = {}
+    names = [(0, label) for label in tag.labels.values()]
+    names += [(1, word) for words in tag.synonyms.values() for word in words]
+    names.append((2, tag.slug))
+    best: dict[tuple[bytes, bool], Word] = {}
     for source, name in names:
         for place, rest in starts(folded(name)):
-            made = TagWord(
-                catalogue_id=catalogue, facet_id=tag.facet_id, tag_id=tag.pk, key=key(rest), source=source,
-                place=min(place, 999), length=min(len(rest), 999),
-            )  # fmt: skip
-            best.setdefault((bytes(made.key), place == 0), made)
+            start = key(rest)
+            best.setdefault((start, place == 0), (start, source, min(place, 999), min(len(rest), 999)))
     return list(best.values())
 
 

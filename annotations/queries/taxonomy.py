@@ -135,6 +135,60 @@ def tree(catalogue: Catalogue, *, retired: bool = False) -> list[FacetNode]:
     ]
 
 
+def approved_counts(catalogue: Catalogue) -> dict[int, int]:
+    """Tag to the products of which it stands approved."""
+    rows = ProductTag.objects.filter(tag__facet__catalogue=catalogue, state=ProductTag.State.APPROVED)
+    return dict(rows.values_list("tag").annotate(n=Count("id")))
+
+
+TAGS_OF_A_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class FacetPage:
+    """Some of a facet's tags, parents before children: ``start`` of ``total``; ``text`` where only some were asked for."""
+
+    facet: Facet
+    tags: tuple[TagNode, ...]
+    total: int
+    start: int = 0
+    text: str = ""
+
+    @property
+    def before(self) -> int | None:
+        return max(0, self.start - TAGS_OF_A_PAGE) if self.start else None
+
+    @property
+    def after(self) -> int | None:
+        return self.start + len(self.tags) if not self.text and self.start + len(self.tags) < self.total else None
+
+
+def facet_page(
+    catalogue: Catalogue, facet: Facet, *, text: str = "", start: int = 0, retired: bool = False
+) -> FacetPage:
+    """A page of a facet that may have thousands of tags, or those that a text means. Three queries and no tag more than
+    is shown."""
+    known = Tag.objects.filter(facet=facet)
+    if text:
+        found = search_tags(catalogue, text, facet=facet, limit=TAGS_OF_A_PAGE)
+        order = [(tag.pk, 0) for tag in found]
+        total = len(order)
+    else:
+        light = known if retired else known.live()
+        nested = _nested(list(light.only("pk", "parent_id").order_by("position", "pk")))
+        total = len(nested)
+        start = min(start, max(0, total - 1))
+        order = [(tag.pk, depth) for tag, depth in nested[start : start + TAGS_OF_A_PAGE]]
+    tags = known.select_related("parent").in_bulk([pk for pk, _depth in order])
+    counts = dict(
+        ProductTag.objects.filter(tag__in=tags, state=ProductTag.State.APPROVED)
+        .values_list("tag")
+        .annotate(n=Count("id"))
+    )
+    rows = tuple(TagNode(tags[pk], depth, counts.get(pk, 0)) for pk, depth in order if pk in tags)
+    return FacetPage(facet, rows, total, start, text)
+
+
 def open_requests(catalogue: Catalogue):  # type: ignore[no-untyped-def]  # a queryset that doors may slice
     """Values that reviewers missed and nobody has answered yet, oldest first."""
     return (

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import get_language_info
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -18,11 +20,18 @@ from annotations.actions.errors import Refused
 from annotations.actions.tag_plans import tags_from_attributes
 from annotations.models import Facet, Input, Role, Tag, TagRequest
 from annotations.queries.cards import HUES
-from annotations.queries.taxonomy import FacetNode, open_requests, search_tags, tree
+from annotations.queries.offers import KEYS, offers
+from annotations.queries.taxonomy import Names, approved_counts, facet_page, open_requests, search_tags
 from annotations.views.doors import MemberRequest, catalogue_page
+from annotations.views.review import number
 
 CHIPS = 24
 """Tags of a facet that the tree shows; the facet's own page has them all."""
+FACETS = 60
+"""Facets of one page of the tree."""
+COUNTED = 5000
+"""Tags up to which the tree says how many products each stands for."""
+REQUESTS, OTHERS = 50, 200
 
 
 @require_safe
@@ -34,17 +43,29 @@ def taxonomy_page(request: MemberRequest) -> HttpResponse:
 
 def _tree(request: MemberRequest, refusal: Refused | None = None) -> HttpResponse:
     text = request.GET.get("q", "").strip()[:200]
-    nodes = tree(request.catalogue)
-    choices = {node.facet.pk: [item.tag for item in node.tags] for node in nodes}
-    asked = list(open_requests(request.catalogue))
+    found = offers(request.catalogue)
+    shown = [tag.pk for offer in found for tag in offer.tags[:CHIPS]]
+    counts = approved_counts(request.catalogue) if len(shown) < COUNTED else {}
+    asked = list(open_requests(request.catalogue)[:REQUESTS])
+    choices = {offer.facet.pk: offer.tags for offer in found}
     for wish in asked:
-        wish.choices = choices.get(wish.facet_id, [])
+        wish.choices = choices.get(wish.facet_id, ())
+    start = min(number(request.GET.get("start"), 0), max(0, len(found) - 1))
     context = {
         **_common(request, refusal),
         "rows": [
-            {"node": n, "shown": n.tags[:CHIPS], "more": max(0, len(n.tags) - CHIPS), "hue": index % HUES + 1}
-            for index, n in enumerate(nodes)
+            {
+                "facet": o.facet,
+                "tags": [(tag, counts.get(tag.pk, 0)) for tag in o.tags[:CHIPS]],
+                "count": o.count,
+                "more": max(0, o.count - CHIPS),
+                "hue": o.index % HUES + 1,
+            }
+            for o in found[start : start + FACETS]
         ],
+        "facets": len(found),
+        "before": max(0, start - FACETS) if start else None,
+        "after": start + FACETS if start + FACETS < len(found) else None,
         "q": text,
         "found": search_tags(request.catalogue, text, limit=50) if text else [],
         "requests": asked,
@@ -77,16 +98,15 @@ def facet(request: MemberRequest, pk: int) -> HttpResponse:
 
 
 def _facet_page(request: MemberRequest, found: Facet, refusal: Refused | None = None) -> HttpResponse:
-    node = next((n for n in tree(request.catalogue, retired=True) if n.facet.pk == found.pk), None)
-    node = node or FacetNode(found, (), 0)
+    text = request.GET.get("q", "").strip()[:200]
+    start = number(request.GET.get("start"), 0)
+    page = facet_page(request.catalogue, found, text=text, start=start, retired="retired" in request.GET)
     context = {
         **_common(request, refusal),
-        "node": node,
-        "facet": node.facet,
+        "page": page,
+        "facet": found,
         "kinds": Facet.Kind.choices,
-        "texts": [
-            (code, name, node.facet.labels.get(code, "")) for code, name in _languages(request, node.facet.labels)
-        ],
+        "texts": [(code, name, found.labels.get(code, "")) for code, name in _languages(request, found.labels)],
     }
     return render(request, "taxonomy/facet.html", context, status=refusal.status if refusal else 200)
 
@@ -105,9 +125,8 @@ def add_facet(request: MemberRequest) -> HttpResponse:
             catalogue=request.catalogue,
             labels=_texts(request, "label"),
             kind=_kind(request),
-            variant_axis="variant_axis" in request.POST,
-            categories=_lines(request.POST.get("categories", "")),
             user=request.user,
+            **_facet_fields(request),
         )
     except Refused as refusal:
         return _tree(request, refusal)
@@ -126,8 +145,7 @@ def edit_facet(request: MemberRequest, pk: int) -> HttpResponse:
             user=request.user,
             labels=_texts(request, "label"),
             kind=_kind(request),
-            variant_axis="variant_axis" in request.POST,
-            categories=_lines(request.POST.get("categories", "")),
+            **_facet_fields(request),
         ),
         lambda refusal: _facet_page(request, found, refusal),
         "facet",
@@ -135,11 +153,55 @@ def edit_facet(request: MemberRequest, pk: int) -> HttpResponse:
     )
 
 
+STEPS = {"up": -1, "down": 1}
+
+
+@require_POST
+@catalogue_page(Role.LEAD)
+def tag_do(request: MemberRequest, pk: int) -> HttpResponse:
+    """What a row of the facet's page does to its tag: another name, a place up or down, in or out."""
+    found = _tag(request, pk)
+    do = request.POST.get("do", "rename")
+
+    def verb() -> object:
+        if do in STEPS:
+            return taxonomy.step_tag(tag=found, user=request.user, step=STEPS[do])
+        if do == "in":
+            return taxonomy.indent_tag(tag=found, user=request.user)
+        if do == "out":
+            return taxonomy.outdent_tag(tag=found, user=request.user)
+        return taxonomy.rename_tag(
+            tag=found, label=request.POST.get("label", ""), user=request.user, language=request.POST.get("language", "")
+        )
+
+    try:
+        verb()
+    except Refused as refusal:
+        return _facet_page(request, found.facet, refusal)
+    query = {name: request.POST[name] for name in ("q", "start") if request.POST.get(name)} | {"at": str(pk)}
+    return redirect(f"{reverse('facet', args=[request.catalogue.slug, found.facet_id])}?{urlencode(query)}#t{pk}")
+
+
+@require_POST
+@catalogue_page(Role.LEAD)
+def move_facet(request: MemberRequest, pk: int) -> HttpResponse:
+    """A place up or down among the facets."""
+    step = STEPS.get(request.POST.get("do", ""), 1)
+    taxonomy.move_facet(facet=_facet(request, pk), user=request.user, step=step)
+    return redirect("taxonomy", request.catalogue.slug)
+
+
 @require_POST
 @catalogue_page(Role.LEAD)
 def retire_facet(request: MemberRequest, pk: int) -> HttpResponse:
-    found = taxonomy.retire_facet(facet=_facet(request, pk), user=request.user)
-    messages.success(request, _("“%(facet)s” is no longer asked for.") % {"facet": found.label})
+    """Retire a live facet, ask a retired one again."""
+    found = _facet(request, pk)
+    if found.retired_at is None:
+        taxonomy.retire_facet(facet=found, user=request.user)
+        messages.success(request, _("“%(facet)s” is no longer asked for.") % {"facet": found.label})
+    else:
+        taxonomy.restore_facet(facet=found, user=request.user)
+        messages.success(request, _("“%(facet)s” is asked for again.") % {"facet": found.label})
     return redirect("taxonomy", request.catalogue.slug)
 
 
@@ -165,7 +227,7 @@ def tag(request: MemberRequest, pk: int) -> HttpResponse:
 
 def _tag_page(request: MemberRequest, found: Tag, refusal: Refused | None = None) -> HttpResponse:
     languages = _languages(request, found.labels, found.synonyms, found.definitions)
-    others = Tag.objects.live().filter(facet=found.facet).exclude(pk=found.pk)
+    others = Tag.objects.live().filter(facet=found.facet).exclude(pk=found.pk).order_by("position", "id")[:OTHERS]
     context = {
         **_common(request, refusal),
         "found": found,
@@ -180,7 +242,9 @@ def _tag_page(request: MemberRequest, found: Tag, refusal: Refused | None = None
             )
             for code, name in languages
         ],
-        "others": others.order_by("position", "id"),
+        "others": others,
+        "not_with": [f"{t.facet.slug}/{t.slug}" for t in found.not_with.select_related("facet")],
+        "keys": range(1, KEYS + 1),
         "approved": found.standing.filter(state="approved").count(),  # type: ignore[attr-defined]
     }
     return render(request, "taxonomy/tag.html", context, status=refusal.status if refusal else 200)
@@ -214,9 +278,15 @@ def edit_tag(request: MemberRequest, pk: int) -> HttpResponse:
             labels=_texts(request, "label"),
             synonyms=_words(request),
             definitions=_texts(request, "definition"),
+            categories=_lines(request.POST.get("categories", "")),
+            exclusive="exclusive" in request.POST,
+            shortcut=number(request.POST.get("shortcut"), 0),
+            not_with=[_by_slugs(request, line) for line in _lines(request.POST.get("not_with", ""))],
         )
-        chosen = request.POST.get("parent", "")
-        parent = _tag(request, int(chosen)) if chosen.isdecimal() else None
+        named = request.POST.get("parent", "").strip()
+        parent = Names.of(request.catalogue, found.facet).tag(found.facet, named) if named else None
+        if named and parent is None:
+            raise Refused(_("“%(facet)s” has no tag of this name.") % {"facet": found.facet.label}, "parent")
         if (parent.pk if parent else None) != found.parent_id:
             taxonomy.move_tag(tag=found, user=request.user, parent=parent)
 
@@ -272,7 +342,8 @@ def answer_request(request: MemberRequest, pk: int) -> HttpResponse:
             made = tag_requests.grant_request(request=asked, user=request.user, label=label)
             messages.success(request, _("“%(tag)s” is a tag now.") % {"tag": made.label})
         elif answer == "synonym":
-            of = _tag(request, int(chosen)) if (chosen := request.POST.get("tag", "")).isdecimal() else None
+            names = Names.of(request.catalogue, asked.facet)
+            of = names.tag(asked.facet, request.POST.get("tag", "").strip())
             if of is None:
                 raise Refused(_("Choose the tag that it is another word for."), "tag")
             tag_requests.take_as_synonym(request=asked, tag=of, user=request.user)
@@ -317,6 +388,26 @@ def _kind(request: MemberRequest) -> str:
     if kind not in Facet.Kind.values:
         raise Refused(_("a facet takes one value or several"), "kind")
     return kind
+
+
+def _facet_fields(request: MemberRequest) -> dict[str, Any]:
+    sent = request.POST
+    return {
+        "variant_axis": "variant_axis" in sent, "required": "required" in sent,
+        "implied_parents": "implied_parents" in sent, "unit": sent.get("unit", "").strip()[:20],
+        "categories": _lines(sent.get("categories", "")),
+    }  # fmt: skip
+
+
+def _by_slugs(request: MemberRequest, name: str) -> Tag:
+    """``facet/tag`` by slugs or names."""
+    facet_name, _slash, tag_name = name.partition("/")
+    names = Names.facets_of(request.catalogue)
+    facet = names.facet(facet_name.strip())
+    tag = Names.of(request.catalogue, facet).tag(facet, tag_name.strip()) if facet else None
+    if tag is None:
+        raise Refused(_("there is no tag “%(name)s”") % {"name": name}, "unknown_tag")
+    return tag
 
 
 def _texts(request: MemberRequest, name: str) -> dict[str, str]:

@@ -135,6 +135,8 @@ ROUTES: dict[str, Open | Page | Api] = {
     "facet": Page({"GET": "viewer"}, ("shop", "@facet")),
     "facet_edit": Page({"POST": "lead"}, ("shop", "@facet")),
     "facet_retire": Page({"POST": "lead"}, ("shop", "@facet")),
+    "facet_move": Page({"POST": "lead"}, ("shop", "@facet")),
+    "tag_do": Page({"POST": "lead"}, ("shop", "@tag"), body={"label": "Jet"}),
     "tag_add": Page({"POST": "lead"}, ("shop", "@facet")),
     "tag": Page({"GET": "viewer"}, ("shop", "@tag")),
     "tag_edit": Page({"POST": "lead"}, ("shop", "@tag")),
