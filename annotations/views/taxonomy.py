@@ -343,7 +343,8 @@ def answer_request(request: MemberRequest, pk: int) -> HttpResponse:
             messages.success(request, _("“%(tag)s” is a tag now.") % {"tag": made.label})
         elif answer == "synonym":
             names = Names.of(request.catalogue, asked.facet)
-            of = names.tag(asked.facet, request.POST.get("tag", "").strip())
+            named = request.POST.get("tag", "").strip()
+            of = _tag(request, int(named)) if named.isdecimal() else names.tag(asked.facet, named)
             if of is None:
                 raise Refused(_("Choose the tag that it is another word for."), "tag")
             tag_requests.take_as_synonym(request=asked, tag=of, user=request.user)
