@@ -52,6 +52,7 @@ def facts(batch: ImportBatch) -> dict[str, Any]:
     }
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("kills", [2, pytest.param(20, marks=pytest.mark.slow)])
 def test_killed_again_and_again_an_import_counts_exactly(
     kills: int, worker: Callable[..., Worker], tmp_path: Path
