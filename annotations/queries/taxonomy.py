@@ -155,6 +155,10 @@ class FacetPage:
     text: str = ""
 
     @property
+    def last(self) -> int:
+        return self.start + len(self.tags)
+
+    @property
     def before(self) -> int | None:
         return max(0, self.start - TAGS_OF_A_PAGE) if self.start else None
 

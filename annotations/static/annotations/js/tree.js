@@ -5,7 +5,9 @@ const list = document.querySelector("[data-nodes]");
 const names = list ? [...list.querySelectorAll("input.name")] : [];
 
 const at = new URLSearchParams(location.search).get("at");
-document.querySelector(`#t${Number(at)} input.name`)?.focus();
+const begin = () => setTimeout(() => document.querySelector(`#t${Number(at)} input.name`)?.focus()); // after the address's own mark
+if (at && document.readyState === "complete") begin();
+else if (at) addEventListener("load", begin);
 
 list?.addEventListener("keydown", (event) => {
   if (event.isComposing) return;
