@@ -49,11 +49,14 @@ export function askForTag(wish) {
   let eager = false; // Enter was pressed before the tags came
   let save = false; // Shift+Enter: take it and save the card
   let asked = ""; // what the server was asked for last
+  let answer = null; // its answer, while it is under way
 
   async function ask(text) {
     if (!wish.find || !text || text === asked) return;
     asked = text;
-    const more = await wish.find(text);
+    const found = answer = wish.find(text);
+    const more = await found;
+    if (answer === found) answer = null;
     if (asked !== text || !tags) return;
     const there = new Set(tags.map((tag) => tag.id));
     tags = tags.concat(more.filter((tag) => !there.has(tag.id) && !wish.taken.has(tag.id)));
@@ -97,7 +100,9 @@ export function askForTag(wish) {
         event.preventDefault();
         eager = !tags;
         save = event.shiftKey;
-        if (options.length) done(options[at]);
+        // a name that the server is still looking for is not yet one to ask for
+        if (answer) answer.then(() => setTimeout(() => { if (!over.signal.aborted && options.length) done(options[at]); }));
+        else if (options.length) done(options[at]);
       }
     });
     on(list, "click", (event) => {
