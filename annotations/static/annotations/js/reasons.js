@@ -10,15 +10,17 @@ export class Reasons {
   /** @param {{words: Function, missing: (facet: HTMLElement) => void}} door ``missing``: ask which value is missing */
   constructor({ words, missing }) {
     Object.assign(this, { words, missing, bar: null, timer: null });
+    // any other key goes on with the work: from then on numbers are tags again
+    document.addEventListener("keydown", (event) => { if (!/^[1-5]$/.test(event.key)) delete this.bar?.dataset.first; }, true);
   }
 
-  /** Offer the reasons for a chip that was just rejected. */
-  offer(chip) {
+  /** Offer the reasons for a chip that was just rejected; with ``keys`` 1 to 5 choose one for a moment. */
+  offer(chip, keys = false) {
     this.close();
     if (!chip.dataset.tag || chip.name !== "on") return;
     const bar = document.createElement("div");
     bar.className = "whynot";
-    bar.dataset.first = "";
+    if (keys) bar.dataset.first = "";
     bar.setAttribute("role", "group");
     const title = this.words("why", { tag: chip.dataset.label });
     bar.setAttribute("aria-label", title);

@@ -212,7 +212,7 @@ function sayToChip(yes) {
   decide(chip, yes ?? !chip.checked);
   speak(chip, chip.checked);
   if (yes !== undefined) step(form, 1);
-  if (yes === false || wasYes && !chip.checked) reasons.offer(chip);
+  if (yes === false || wasYes && !chip.checked) reasons.offer(chip, yes === false);
   else reasons.close();
 }
 
