@@ -62,8 +62,12 @@ def fetched(program: Program) -> list[dict[str, Any]]:
 
 
 def replayed(changes: list[dict[str, Any]]) -> dict[Key, str]:
+    """What stands for the products; lines about the taxonomy itself have an ``event`` and no product."""
     standing: dict[Key, str] = {}
     for change in changes:
+        if change["product"] is None:
+            assert change["event"]
+            continue
         key = (change["product"], change["facet"], change["tag"])
         if change["state"] == "removed":
             standing.pop(key, None)
