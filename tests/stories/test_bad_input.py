@@ -65,7 +65,7 @@ def refused_whole(shop: Shop, lead: Reader) -> None:
     assert len(before["products"]) == 4
     zipped = io.BytesIO()
     with zipfile.ZipFile(zipped, "w") as archive:
-        archive.writestr("inner.csv", "id,title\n1,Coat\n")
+        archive.writestr("coat.png", b"\x89PNG\r\n\x1a\n")  # a zip of tables would be read as one
     files = {
         "empty.csv": (b"", "The file is empty."),
         "picture.csv": (b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4, "The file is not text but"),
