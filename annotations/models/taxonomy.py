@@ -41,12 +41,13 @@ class LiveQuerySet(models.QuerySet):  # type: ignore[type-arg]
 class Facet(models.Model):
     """A property that tags answer: colour, material, occasion.
 
-    Kinds: one value, several, yes or no (a product has one of two tags), a number with a unit (each number that comes
-    up becomes a tag, ``1.5 kg`` and ``1500 g`` the same one), and open (a list that is never finished, such as brands:
-    a value that comes up becomes a tag, which the taxonomy's owner looks at afterwards).
+    Kinds: one value, several, yes or no (a product has one of two tags), a number with a unit (one value; its tags
+    say numbers in the facet's ``unit``), and open (a list that is never finished, such as brands). A value that is
+    missing is requested in all of them; the kind tells the taxonomy's owner how to look at the request.
 
-    ``implied_parents``: who accepts a tag accepts the tags above it. ``position`` orders the facets and never moves by itself, so that keys stay where they are. ``categories`` are
-    path prefixes where the facet applies; none: everywhere. A variant axis (colour, size) differs inside a family.
+    ``implied_parents``: who accepts a tag accepts the tags above it. ``position`` orders the facets and never moves by
+    itself, so that keys stay where they are. ``categories`` are path prefixes where the facet applies; none:
+    everywhere. A variant axis (colour, size) differs inside a family.
     """
 
     class Kind(models.TextChoices):
