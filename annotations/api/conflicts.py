@@ -48,7 +48,7 @@ class ConflictListSerializer(serializers.Serializer):  # type: ignore[type-arg]
     results = ConflictSerializer(many=True)
 
 
-class AnswerSerializer(Strict):
+class SettledFacetSerializer(Strict):
     facet = serializers.CharField(max_length=100)
     tags = serializers.ListField(
         child=serializers.CharField(max_length=100), max_length=500, help_text="slugs of all that fit"
@@ -59,7 +59,7 @@ class SettleSerializer(Strict):
     id = serializers.UUIDField(help_text="made by you; sending it again is not settling again")
     product = serializers.CharField(max_length=200, help_text="external id")
     version = serializers.IntegerField(min_value=0, max_value=2**31 - 1)
-    answers = AnswerSerializer(many=True, min_length=1, max_length=200)  # type: ignore[call-arg]
+    answers = SettledFacetSerializer(many=True, min_length=1, max_length=200)  # type: ignore[call-arg]
 
 
 class AgainSerializer(Strict):
