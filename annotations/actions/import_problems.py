@@ -8,9 +8,10 @@ from typing import Any
 from django.utils.translation import gettext
 
 from annotations.formats.messages import SENTENCES, sentence
+from annotations.formats.quantities import NotANumber, UnknownUnit, in_unit
 from annotations.formats.rows import Problem, Row, Same, Severity
 from annotations.formats.rows import problem as problem_of
-from annotations.models import ImportBatch, ImportProblem
+from annotations.models import Facet, ImportBatch, ImportProblem
 from annotations.retelling import retell_all
 
 KEPT = 10_000
@@ -27,6 +28,8 @@ OWN_SENTENCES: Mapping[str, str] = {
     "long-field": _("The value has more than %(limit)s characters and was cut there."),
     "unknown-facet": _("The taxonomy has no facet of this name. Add it, or import the attributes as source facts."),
     "unknown-tag": _("The facet has no tag of this name. Add it, or make it a synonym of one."),
+    "unknown-unit": _("“%(detail)s” can't be counted in %(unit)s, the facet's unit. Write the value in %(unit)s."),
+    "not-a-number": _("The facet takes a number like 1.5 %(unit)s. The value was left out."),
     "unknown-product": _(
         "There is no product of this id, and the file has no titles to make one of. Take in the whole feed first."
     ),
@@ -41,6 +44,17 @@ OWN_SENTENCES: Mapping[str, str] = {
         "The property has %(detail)s values, nearly all of them used once: a number or a name and no facet."
     ),
 }
+
+
+def unreadable(facet: Facet, text: str) -> tuple[str, dict[str, Any]] | None:
+    """Why a text is no value of a facet of numbers, as a code and its parameters; None where it is one."""
+    try:
+        in_unit(text, facet.unit)
+    except UnknownUnit as unknown:
+        return "unknown-unit", {"detail": unknown.unit, "unit": facet.unit}
+    except NotANumber:
+        return "not-a-number", {"unit": facet.unit}
+    return None
 
 
 def own_problem(code: str, *, severity: Severity = "warning", **place_and_params: Any) -> Problem:

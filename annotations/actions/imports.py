@@ -15,7 +15,16 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions import assignment, audit, import_problems, learning, partial_rows, reading, row_tags
+from annotations.actions import (
+    assignment,
+    audit,
+    import_problems,
+    learning,
+    new_values,
+    partial_rows,
+    reading,
+    row_tags,
+)
 from annotations.actions.decide import Circumstances
 from annotations.actions.decide_lines import reviewer_named
 from annotations.actions.errors import Refused
@@ -219,6 +228,7 @@ class _Import:
         if last and self.names and not self.batch.dry_run:
             known = Product.objects.filter(catalogue=self.batch.catalogue, external_id__in=[row.id for row in rows])
             ids = dict(known.values_list("external_id", "pk"))
+            self._learn(rows)
             resolved = [row_tags.resolve(row, self.names, lambda *a, **k: None) for row in rows]
             self._tag([(ids[tags.row.id], tags) for tags in resolved if tags.row.id in ids])
 
@@ -245,8 +255,10 @@ class _Import:
                 if most and len(getattr(row, name)) > most:
                     say("long-field", row, name, getattr(row, name), limit=most)
             incoming.append(Incoming(row, covers=self.covers))
-            if self.names:
-                resolved.append(row_tags.resolve(row, self.names, say))
+        if self.names:
+            self._learn([one.row for one in incoming])
+            dry = self.batch.dry_run
+            resolved = [row_tags.resolve(one.row, self.names, say, dry_run=dry) for one in incoming]
         if self.report:
             self.report.take(one.row for one in incoming)
         if self.album:
@@ -259,6 +271,16 @@ class _Import:
         self._write(incoming, problems, same=same, rows=len(read), items=len(items))
         if self.names and not self.batch.dry_run:
             self._tag([(one.product, tags) for one, tags in zip(incoming, resolved, strict=True)])
+
+    def _learn(self, rows: Sequence[Row]) -> None:
+        """Values of open facets and quantities become tags before the rows that bring them are written."""
+        said = row_tags.new_values(rows, self.names) if self.names and not self.batch.dry_run else []
+        if said:
+            with transaction.atomic():
+                self.fence()
+                new_values.take_values(
+                    catalogue=self.batch.catalogue, values=said, user=self.batch.user, names=self.names
+                )
 
     def _say(
         self, problems: list[Problem], code: str, row: Row | Same, column: str, value: object, **params: Any

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from annotations.actions.decide import Card, Choice, Circumstances, save_cards
+from annotations.actions.import_problems import unreadable
 from annotations.formats.rows import Row
 from annotations.models import (
     Band,
@@ -40,8 +41,15 @@ class RowTags:
     facets: dict[int, Facet] = field(default_factory=dict)
 
 
-def resolve(row: Row, names: Names, say: Say) -> RowTags:
-    """Facets and tags by slug, label or synonym. What the taxonomy does not know is a problem and never a new tag."""
+def new_values(rows: Sequence[Row], names: Names) -> list[tuple[Facet, str, None]]:
+    """What the rows say in facets that take new values."""
+    said = [(names.facet(name), values) for row in rows for name, values in row.attributes.items()]
+    return [(facet, value, None) for facet, values in said if facet and facet.takes_new_values for value in values]
+
+
+def resolve(row: Row, names: Names, say: Say, *, dry_run: bool = False) -> RowTags:
+    """Facets and tags by slug, label or synonym. What the taxonomy does not know is a problem and never a new tag here:
+    what an open facet or one of numbers takes was taken before (``new_values``), or would be where this is a dry run."""
     found = RowTags(row)
     for name, values in row.attributes.items():
         facet = names.facet(name)
@@ -51,10 +59,12 @@ def resolve(row: Row, names: Names, say: Say) -> RowTags:
         tags: dict[int, Tag] = {}
         for value in values:
             tag = names.tag(facet, value)
-            if tag is None:
-                say("unknown-tag", row, name, value)
-            else:
+            if tag is not None:
                 tags[tag.id] = tag
+            elif facet.kind == Facet.Kind.NUMERIC and (no := unreadable(facet, value)):
+                say(no[0], row, name, value, **no[1])
+            elif not (dry_run and facet.takes_new_values):
+                say("unknown-tag", row, name, value)
         if facet.one_value and len(tags) > 1:
             say("several-values", row, name, ", ".join(values))
             continue

@@ -10,12 +10,13 @@ from typing import Any
 from django.db import transaction
 
 from annotations.actions import tag_words
-from annotations.actions.import_problems import own_problem
+from annotations.actions.import_problems import own_problem, unreadable
 from annotations.actions.revisions import revise, revision_of
-from annotations.actions.taxonomy import NAME_CHARS, reopen, slug_of
+from annotations.actions.taxonomy import NAME_CHARS, reopen, slug_of, slug_of_tag
+from annotations.formats.quantities import in_unit, written
 from annotations.formats.rows import Problem
 from annotations.models import Catalogue, Facet, Product, Tag, User
-from annotations.queries.taxonomy import Names, key_of
+from annotations.queries.taxonomy import Names, key_of, number_said, tag_key
 
 ENOUGH_PRODUCTS = 50
 """Fewer products than this say nothing about whether a facet takes one value only."""
@@ -149,17 +150,18 @@ def _place_tags(
     since = revision_of(facet.catalogue_id)
     for wanted in tags:
         spellings = (wanted.name,) if by_name else (wanted.name, *wanted.labels.values())
-        tag = next((known[key_of(s)] for s in spellings if key_of(s) in known), None)
+        tag = next((known[tag_key(facet, s)] for s in spellings if tag_key(facet, s) in known), None)
         tag = tag or next((t for s in spellings if names and (t := names.tag(facet, s))), None)
         if tag is None:
-            slug = slug_of(wanted.name, taken)
+            slug = slug_of_tag(facet, wanted.name, taken)
             taken.add(slug)
             tag = Tag(facet=facet, slug=slug, labels=dict(wanted.labels), position=len(taken) - 1, since=since)
+            tag.number = number_said(facet, tag)
             new.append(tag)
         if _join_words(tag, wanted) and tag.pk:
             changed[tag.pk] = tag
         for spelling in spellings:
-            known.setdefault(key_of(spelling), tag)
+            known.setdefault(tag_key(facet, spelling), tag)
     changed |= _set_parents(facet, tags, known, names, report)
     for level in _levels(new):  # parents first, so that their children can name them
         for tag in level:
@@ -187,7 +189,7 @@ def _set_parents(
     for wanted in tags:
         if not wanted.parent:
             continue
-        tag, parent = known[key_of(wanted.name)], known.get(key_of(wanted.parent))
+        tag, parent = known[tag_key(facet, wanted.name)], known.get(tag_key(facet, wanted.parent))
         if parent is None and names:
             parent = names.tag(facet, wanted.parent)
         if parent is None or _stands_below(parent, tag):
@@ -240,7 +242,8 @@ def tags_from_attributes(*, catalogue: Catalogue, user: User | None) -> TagsImpo
     """Facets and tags from the products' own attributes, the most frequent first. Memory grows with values, not products.
 
     A facet takes one value only if no product has two and enough products have one; it is a variant axis if its value
-    differs inside families. Spellings that differ in case or joining are one tag, the rarer ones its synonyms.
+    differs inside families. Spellings that differ in case or joining are one tag, the rarer ones its synonyms. A facet of
+    numbers that is there gets a tag for each quantity; it and an open one stay of their kind.
     """
     seen: dict[str, _Seen] = {}
     report = TagsImported()
@@ -249,9 +252,10 @@ def tags_from_attributes(*, catalogue: Catalogue, user: User | None) -> TagsImpo
             if name.strip():
                 seen.setdefault(key_of(name), _Seen(name.strip())).add(family, values)
     plans = []
+    names = Names.of(catalogue)
     for facts in sorted(seen.values(), key=lambda facts: -facts.products):
         facts.end_family()
-        if plan := _plan_of(facts, catalogue, report):
+        if plan := _plan_of(facts, catalogue, names, report):
             plans.append(plan)
     return apply_plans(catalogue=catalogue, plans=plans, user=user, word="tags from attributes", report=report)
 
@@ -305,20 +309,28 @@ class _Seen:
         return self.families > 0 and self.differing / self.families >= FAMILIES_DIFFER
 
 
-def _plan_of(seen: _Seen, catalogue: Catalogue, report: TagsImported) -> FacetPlan | None:
+def _plan_of(seen: _Seen, catalogue: Catalogue, names: Names, report: TagsImported) -> FacetPlan | None:
     if len(seen.name) > NAME_CHARS:
         report.say(own_problem("long-facet", file="", line=0, value=seen.name, limit=NAME_CHARS))
         return None
     distinct = len(seen.values)
-    if distinct >= MANY_VALUES and distinct > NEARLY_UNIQUE * sum(seen.values.values()):
+    there = names.facet(seen.name)
+    open_to = there is not None and there.takes_new_values
+    if not open_to and distinct >= MANY_VALUES and distinct > NEARLY_UNIQUE * sum(seen.values.values()):
         report.say(own_problem("nearly-unique", file="", line=0, column=seen.name, detail=distinct))
         return None
     spellings: dict[str, list[str]] = {}
     for value, _count in sorted(seen.values.items(), key=lambda pair: (-pair[1], pair[0])):
         if len(value) > NAME_CHARS:
             report.say(own_problem("long-value", file="", line=0, column=seen.name, value=value, limit=NAME_CHARS))
-        else:
+        elif there is None or there.kind != Facet.Kind.NUMERIC:
             spellings.setdefault(key_of(value), []).append(value)
+        elif no := unreadable(there, value):
+            report.say(own_problem(no[0], file="", line=0, column=seen.name, value=value, **no[1]))
+        else:
+            spellings[written(in_unit(value, there.unit), there.unit)] = [
+                written(in_unit(value, there.unit), there.unit)
+            ]
     tags = [
         TagPlan(name=first, labels={language: first}, synonyms={language: others} if others else {})
         for first, *others in spellings.values()
@@ -327,7 +339,7 @@ def _plan_of(seen: _Seen, catalogue: Catalogue, report: TagsImported) -> FacetPl
     label = readable(seen.name)
     return FacetPlan(
         name=seen.name, labels={language_of(label, catalogue): label}, tags=tags,
-        kind=seen.kind, variant_axis=seen.variant_axis,
+        kind=None if open_to else seen.kind, variant_axis=seen.variant_axis,
     ) if tags else None  # fmt: skip
 
 

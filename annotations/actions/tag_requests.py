@@ -1,4 +1,5 @@
-"""Values that reviewers missed: asked for, and answered by the taxonomy's owner. Never silently a new tag."""
+"""Values that reviewers missed: asked for, and answered by the taxonomy's owner. Only where a facet is open, or counts
+something, do they become tags at once, and then its owner hears of it."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions import audit
+from annotations.actions import audit, new_values
 from annotations.actions.errors import Refused
 from annotations.actions.taxonomy import add_tag, clean_label, edit_tag
 from annotations.models import Event, Facet, Product, Tag, TagRequest, User
@@ -14,10 +15,21 @@ from annotations.queries.taxonomy import Names, key_of
 
 
 def request_tag(*, facet: Facet, text: str, user: User, product: Product | None = None) -> TagRequest:
-    """A value that somebody missed. Asked for twice it waits once. Refused when the facet has the value already."""
+    """A value that somebody missed. Asked for twice it waits once. Refused when the facet has the value already.
+
+    A facet that takes new values answers at once with the ``tag`` that the value is now. One that it was before
+    already comes as an answer that is not stored, since nobody has to hear of it. Refused where it can't be read.
+    """
     text = clean_label(text)
     with transaction.atomic():
-        if known := Names.of(facet.catalogue).tag(facet, text):
+        if facet.takes_new_values:
+            text = new_values.checked(facet, text)
+            new_values.take_values(catalogue=facet.catalogue, values=[(facet, text, product)], user=user)
+        known = Names.of(facet.catalogue, facet).tag(facet, text)
+        if known and facet.takes_new_values:
+            heard = TagRequest.objects.filter(facet=facet, tag=known, text=text).order_by("-pk").first()
+            return heard or TagRequest(facet=facet, product=product, text=text, tag=known, user=user)
+        if known:
             raise Refused(
                 _("“%(name)s” is there already: “%(tag)s”") % {"name": text, "tag": known.label},
                 "exists",

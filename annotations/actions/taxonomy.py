@@ -21,7 +21,7 @@ from annotations.actions import tag_words
 from annotations.actions.errors import Refused
 from annotations.actions.revisions import Revising, revising, revision_of
 from annotations.models import Catalogue, Facet, FacetCompletion, ProductTag, QueueItem, Tag, User
-from annotations.queries.taxonomy import Names, key_of
+from annotations.queries.taxonomy import Names, key_of, number_of, number_said
 
 NAME_CHARS = 100
 CATEGORIES_AT_ONCE = 500
@@ -39,6 +39,14 @@ def slug_of(label: str, taken: Collection[str], fallback: str = "tag") -> str:
     while slug in taken:
         slug, n = f"{base}-{n}", n + 1
     return slug
+
+
+def slug_of_tag(facet: Facet, label: str, taken: Collection[str]) -> str:
+    """As ``slug_of``. Slugs have neither points nor signs, and 1.5 is no 15: a number reads 1p5 or minus-5."""
+    if number_of(facet, label) is not None:
+        label = label.replace(",", ".").replace(".", "p", 1)
+        label = "minus " + label[1:] if label.startswith("-") else label
+    return slug_of(label, taken)
 
 
 def _plain(character: str) -> str:
@@ -212,6 +220,11 @@ def edit_facet(*, facet: Facet, user: User | None, **said: Any) -> Facet:
         change.change(facet, **changes)
         if changes.get("kind") == Facet.Kind.BOOLEAN:
             _yes_and_no(facet, change)
+        if {"kind", "unit"} & changes.keys():
+            for tag in Tag.objects.live().filter(facet=facet):
+                change.change(
+                    tag, number=number_said(facet, Tag(labels=tag.labels, synonyms=tag.synonyms))
+                )  # its name tells what it is in the new unit
         if "categories" in changes:
             reopen(facet.catalogue, [facet])
             settle(facet.catalogue)
@@ -301,14 +314,16 @@ def add_tag(
                 tag=known.slug,
             )
     tags = Tag.objects.filter(facet=facet)
-    slug = slug_of(next(iter(labels.values())), set(tags.values_list("slug", flat=True)))
+    slug = slug_of_tag(facet, next(iter(labels.values())), set(tags.values_list("slug", flat=True)))
     data = {"facet": facet.slug, "tag": slug, "labels": labels}
     with revising(catalogue=facet.catalogue, word=word, data=data, user=user) as change:
-        tag = Tag.objects.create(
+        tag = Tag(
             facet=facet, slug=slug, labels=labels, synonyms=word_lists(synonyms or {}), parent=parent, number=number,
             definitions=_texts_of_any_length(definitions or {}), position=_next_position(tags),
             since=revision_of(facet.catalogue_id),
         )  # fmt: skip
+        tag.number = number_said(facet, tag)
+        tag.save()
         change.made(tag)
         tag_words.index([tag])
     return tag
@@ -337,6 +352,8 @@ def edit_tag(*, tag: Tag, user: User | None, **said: Any) -> Tag:
     word = "tag renamed" if "labels" in changes else "tag edited"
     with revising(catalogue=catalogue, word=word, data=data, user=user) as change:
         change.change(tag, **changes)
+        if "labels" in changes and tag.facet.kind == Facet.Kind.NUMERIC:
+            change.change(tag, number=number_said(tag.facet, Tag(labels=tag.labels)))
         if others is not None:
             change.set_not_with(tag, others)
         if {"labels", "synonyms"} & changes.keys():

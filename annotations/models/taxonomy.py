@@ -43,7 +43,8 @@ class Facet(models.Model):
 
     Kinds: one value, several, yes or no (a product has one of two tags), a number with a unit (one value; its tags
     say numbers in the facet's ``unit``), and open (a list that is never finished, such as brands). A value that is
-    missing is requested in all of them; the kind tells the taxonomy's owner how to look at the request.
+    missing is requested from the taxonomy's owner; in an open facet and in one of numbers it becomes a tag where it
+    comes up, and the owner hears of it (``actions/new_values.py``).
 
     ``implied_parents``: who accepts a tag accepts the tags above it. ``position`` orders the facets and never moves by
     itself, so that keys stay where they are. ``categories`` are path prefixes where the facet applies; none:
@@ -224,7 +225,7 @@ class SplitItem(models.Model):
 class TagRequest(models.Model):
     """A value that a reviewer missed. It waits for the taxonomy's owner and is never silently a new tag.
 
-    In an open facet the value is a ``tag`` at once; the request is how its owner hears of it.
+    In a facet that takes new values it is a ``tag`` at once; the request, granted, is how its owner hears of it.
     """
 
     class Answer(models.TextChoices):

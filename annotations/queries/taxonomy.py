@@ -6,9 +6,12 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.db.models import Count, QuerySet
+from django.utils import timezone
 
+from annotations.formats import quantities
 from annotations.models import Catalogue, Facet, ProductTag, Tag, TagRequest
 from annotations.queries import tag_words
 
@@ -27,7 +30,8 @@ def words_of(thing: Facet | Tag) -> Iterable[str]:
 class Names:
     """Facets and tags of one catalogue by slug, label or synonym in any language; retired ones are not found.
 
-    A slug beats a label, and a label beats a synonym. A merged tag's names lead to the tag it went into.
+    A slug beats a label, and a label beats a synonym. A merged tag's names lead to the tag it went into. In a facet of
+    numbers every writing of a quantity leads to its tag: "1500 g" to 1.5 kg.
     """
 
     def __init__(self, facets: Sequence[Facet], tags: Sequence[Tag]) -> None:
@@ -52,6 +56,12 @@ class Names:
             if tag.merged_into_id and (target := _end_of(tag, by_id)):
                 for name in (tag.slug, *_folded_words(tag)):
                     self._tags[target.facet_id].setdefault(name, target)
+        self._numbers: dict[int, dict[float, Tag]] = {f.id: {} for f in facets if f.kind == Facet.Kind.NUMERIC}
+        for tag in tags:
+            leads = _end_of(tag, by_id) if tag.merged_into_id else tag if tag.retired_at is None else None
+            number = number_said(tag.facet, tag) if tag.facet_id in self._numbers else None
+            if leads and number is not None and leads.facet_id in self._numbers:
+                self._numbers[leads.facet_id].setdefault(number, leads)
 
     @classmethod
     def of(cls, catalogue: Catalogue, facet: Facet | None = None) -> Names:
@@ -73,7 +83,40 @@ class Names:
 
     def tag(self, facet: Facet, name: str) -> Tag | None:
         names = self._tags[facet.id]
+        if (number := number_of(facet, name)) is not None:  # -5 and 5 differ, though folded names do not
+            return self._numbers[facet.id].get(number)
         return names.get(name) or names.get(key_of(name))
+
+    def learn(self, tag: Tag) -> None:
+        """A tag that was made since."""
+        for name in (tag.slug, *_folded_words(tag)):
+            self._tags[tag.facet_id].setdefault(name, tag)
+        if tag.number is not None and tag.facet_id in self._numbers:
+            self._numbers[tag.facet_id].setdefault(tag.number, tag)
+
+
+def number_of(facet: Facet, text: str) -> float | None:
+    """What a text counts in the unit of a numeric facet; None where it is no such quantity, or the facet has no
+    numbers."""
+    if facet.kind != Facet.Kind.NUMERIC:
+        return None
+    try:
+        return quantities.in_unit(text, facet.unit)
+    except (quantities.NotANumber, quantities.UnknownUnit):
+        return None
+
+
+def tag_key(facet: Facet, text: str) -> str:
+    """What the spellings of one tag have in common: their ``key_of``, in a facet of numbers the quantity."""
+    number = number_of(facet, text)
+    return key_of(text) if number is None else repr(number)
+
+
+def number_said(facet: Facet, tag: Tag) -> float | None:
+    """The number of a numeric facet's tag: what it was given, or what one of its words says."""
+    if tag.number is not None:
+        return tag.number
+    return next((n for word in tag.words if (n := number_of(facet, word)) is not None), None)
 
 
 def _folded_words(tag: Tag) -> list[str]:
@@ -199,6 +242,20 @@ def open_requests(catalogue: Catalogue):  # type: ignore[no-untyped-def]  # a qu
         TagRequest.objects.filter(facet__catalogue=catalogue, resolved_at=None)
         .select_related("facet", "product", "user")
         .order_by("id")
+    )
+
+
+NEWS = timedelta(days=30)
+"""How long a value that came by itself is shown to the taxonomy's owner as new."""
+
+
+def new_values(catalogue: Catalogue):  # type: ignore[no-untyped-def]  # a queryset that doors may slice
+    """Values of open facets and of those of numbers that became tags by themselves of late, the newest first."""
+    return (
+        TagRequest.objects.filter(facet__catalogue=catalogue, answer=TagRequest.Answer.GRANTED)
+        .filter(tag__retired_at=None, tag__isnull=False, resolved_at__gt=timezone.now() - NEWS)
+        .select_related("facet", "tag", "product", "user")
+        .order_by("-id")
     )
 
 

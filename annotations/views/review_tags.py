@@ -88,7 +88,8 @@ def _tag_row(tag: Tag, path: list[str], key: int | None) -> dict[str, Any]:
 @require_POST
 @catalogue_page(Role.REVIEWER)
 def request_tag(request: MemberRequest) -> HttpResponse:
-    """A value that the taxonomy lacks becomes a request to its owner, never a tag."""
+    """A value that the taxonomy lacks becomes a request to its owner. In an open facet, or one of numbers, it is a tag
+    at once, which the answer carries so that it can be put on the card."""
     facet = Facet.objects.live().filter(catalogue=request.catalogue, pk=number(request.POST.get("facet"), 0)).first()
     if facet is None:
         raise NotFound(_("This facet is no longer there."), "facet")
@@ -96,8 +97,13 @@ def request_tag(request: MemberRequest) -> HttpResponse:
     asked = tag_requests.request_tag(
         facet=cast(Facet, facet), text=request.POST.get("text", ""), user=request.user, product=product
     )
-    message = _("Asked the taxonomy's owner for “%(text)s”.") % {"text": asked.text}
+    if asked.tag:
+        message = _("“%(tag)s” is a tag of %(facet)s.") % {"tag": asked.tag.label, "facet": asked.facet.label}
+        answer = {"message": message, "tag": _tag_row(asked.tag, [], None)}
+    else:
+        message = _("Asked the taxonomy's owner for “%(text)s”.") % {"text": asked.text}
+        answer = {"message": message}
     if wants_json(request):
-        return JsonResponse({"message": message})
+        return JsonResponse(answer)
     messages.success(request, message)
     return back_to_queue(request, product=product.pk)

@@ -44,6 +44,7 @@ def words() -> dict[str, str]:
         "undo": _("undone"),
         "nothing": _("nothing"),
         "ask": _("Ask for “{text}” as a new value of {facet}"),
+        "take": _("“{text}” as a value of {facet}"),
         "noHit": _("No tag by this name."),
         "addTo": _("Add to {facet}"),
         "correct": _("Instead of “{tag}”"),

@@ -21,7 +21,7 @@ from annotations.actions.tag_plans import tags_from_attributes
 from annotations.models import Facet, Input, Role, Tag, TagRequest
 from annotations.queries.cards import HUES
 from annotations.queries.offers import KEYS, offers
-from annotations.queries.taxonomy import Names, approved_counts, facet_page, open_requests, search_tags
+from annotations.queries.taxonomy import Names, approved_counts, facet_page, new_values, open_requests, search_tags
 from annotations.views.doors import MemberRequest, catalogue_page
 from annotations.views.review import number
 
@@ -69,6 +69,7 @@ def _tree(request: MemberRequest, refusal: Refused | None = None) -> HttpRespons
         "q": text,
         "found": search_tags(request.catalogue, text, limit=50) if text else [],
         "requests": asked,
+        "news": new_values(request.catalogue)[:REQUESTS],
         "kinds": Facet.Kind.choices,
     }
     return render(request, "taxonomy/tree.html", context, status=refusal.status if refusal else 200)

@@ -330,3 +330,21 @@ def test_without_script_it_is_a_form(shop: Shop, reader: Any) -> None:
     page.get_by_role("button", name="Undo").click()
     assert page.locator("h1.title").inner_text() == first.title
     assert shop.standing(first) == {}
+
+
+def test_a_value_that_an_open_facet_takes_is_a_checked_chip(shop: Shop, reader: Any) -> None:
+    shop.catalogue.facets.filter(slug="colour").update(kind="open")
+    lin = reader(shop.people["lin"])
+    page = lin.go(REVIEW)
+    lin.keys("+")
+    page.keyboard.type("petrol")
+    assert "“petrol” as a value of" in page.locator("#add-list [aria-selected=true]").inner_text()
+    lin.keys("Enter")
+    page.locator(".facet.at .pick .added", has_text="petrol").wait_for()
+    assert focused(page) == "petrol"
+    petrol = shop.catalogue.facets.get(slug="colour").tags.get(slug="petrol")
+    assert page.locator(f"#t{petrol.pk}").is_checked()
+    lin.keys("Enter")
+    wait_saved(page)
+    assert shop.standing(shop.products[0])["petrol"] == "approved"
+    assert lin.complaints == []

@@ -1,5 +1,5 @@
 // Type-ahead over every tag of a facet: by label, path, synonym, in every language. Enter takes the top hit. What does
-// not exist becomes a request to the taxonomy's owner, never a tag.
+// not exist is sent to the taxonomy's owner; where the facet is open or counts something it comes back as a tag.
 
 const SHOWN = 8;
 

@@ -59,7 +59,7 @@ export class Facets {
       find: (text) => this.find(facet, text),
       taken: new Set(chipsOf(facet).filter((chip) => chip.checked).map((chip) => Number(chip.dataset.tag))),
       ranks: new Map(chipsOf(facet).filter((chip) => chip.dataset.rank).map((chip) => [Number(chip.dataset.tag), Number(chip.dataset.rank)])),
-      ask: (text) => this.words("ask", { text, facet: name }),
+      ask: (text) => this.words("open" in facet.dataset ? "take" : "ask", { text, facet: name }),
       noHit: this.words("noHit"),
     });
     if (form !== this.current()) return;
@@ -71,6 +71,15 @@ export class Facets {
       if (answer?.request) this.ask(facet, answer.request);
       rest(form, focused(form));
     }
+  }
+
+  /** A value that became a tag by being asked for: onto the card that it was asked on, if that is still here. */
+  async came(product, pk, tag) {
+    const form = this.current();
+    const facet = form?.elements.product.value === product && form.querySelector(`[data-facet="${pk}"]`);
+    const offer = (await this.taxonomy())[pk];
+    if (offer && !offer.tags.some((known) => known.id === tag.id)) offer.tags.push(tag);
+    if (facet && form === this.current()) this.put(facet, tag);
   }
 
   /** A tag onto the card. */

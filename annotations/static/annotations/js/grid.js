@@ -295,7 +295,11 @@ document.addEventListener("keydown", (event) => {
 swipes(list, ".tile", (tile, yes) => { mark(tile, yes ? "accept" : "reject"); rest(tile); });
 
 queue.addEventListener("done", ({ detail: { entry, answer } }) => {
-  if (entry.kind === "request") notice(answer.message);
+  if (entry.kind === "request") {
+    notice(answer.message);
+    const tile = tiles().find((t) => idOf(t) === Number(new URLSearchParams(entry.body).get("product")));
+    if (answer.tag && tile && stateOf(tile) === "reject") setInstead(tile, answer.tag);
+  }
   if (entry.kind !== "grid") return;
   const key = document.querySelector("[data-does=undo] kbd")?.textContent ?? "";
   const text = answer.message ? words("gridSaved", { message: answer.message, key }) : "";

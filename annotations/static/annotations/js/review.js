@@ -399,7 +399,11 @@ document.addEventListener("keydown", () => { lastTouch = Date.now(); });
 
 queue.addEventListener("done", ({ detail: { entry, answer } }) => {
   sent.delete(entry.id);
-  if (entry.kind === "request") notice(answer.message);
+  if (entry.kind === "request") {
+    notice(answer.message);
+    const asked = new URLSearchParams(entry.body);
+    if (answer.tag) facets.came(asked.get("product"), asked.get("facet"), answer.tag);
+  }
   else if (entry.kind === "save" && answer.message) { notice(answer.message, answer.held); say(answer.message); }
 });
 report.addEventListener("keep-mine", ({ detail: entry }) => {
