@@ -73,17 +73,19 @@ def take_values(
     with transaction.atomic():
         Catalogue.objects.select_for_update().get(pk=catalogue.pk)  # nobody makes the same tag meanwhile
         for pk, labels in wanted.items():
-            made += _make(catalogue, facets[pk], list(labels.values()), user)
-    for tag in made:
-        if names:
-            names.learn(tag)
+            known = Names.of(catalogue, facets[pk])
+            there = [tag for label, _product in labels.values() if (tag := known.tag(facets[pk], label))]
+            fresh = _make(catalogue, facets[pk], known, list(labels.values()), user)
+            made += fresh
+            for tag in (*there, *fresh):  # somebody else may have made some since the names were read
+                if names:
+                    names.learn(tag)
     return made
 
 
 def _make(
-    catalogue: Catalogue, facet: Facet, labels: Sequence[tuple[str, Product | None]], user: User | None
+    catalogue: Catalogue, facet: Facet, known: Names, labels: Sequence[tuple[str, Product | None]], user: User | None
 ) -> list[Tag]:
-    known = Names.of(catalogue, facet)
     retired = _retired(facet)
     new = [(s, p) for s, p in labels if not known.tag(facet, s) and tag_key(facet, s) not in retired]
     if not new:

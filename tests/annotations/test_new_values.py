@@ -12,6 +12,7 @@ from django.urls import reverse
 from annotations.actions import reshape, tag_requests, taxonomy
 from annotations.actions.errors import Refused
 from annotations.actions.imports import import_products
+from annotations.actions.new_values import take_values
 from annotations.actions.tag_plans import tags_from_attributes
 from annotations.models import Facet, Product, Suggestion, Tag, TagRequest, TaxonomyRevision
 from annotations.queries.standing import differences
@@ -73,6 +74,13 @@ def test_an_open_facet_takes_a_value_once_and_a_retired_one_is_asked_for(world: 
     taxonomy.retire_tag(tag=acme, user=None)
     assert ask(world, brand, "Acme") is None
     assert TagRequest.objects.get(resolved_at=None).text == "Acme"
+
+
+def test_what_somebody_else_made_meanwhile_is_known_too(world: World, weight: Facet) -> None:
+    names = Names.of(world.catalogue)
+    tag = ask(world, weight, "2 kg")
+    assert take_values(catalogue=world.catalogue, values=[(weight, "2000 g", None)], user=None, names=names) == []
+    assert names.tag(weight, "2000 g") == tag
 
 
 def test_a_changed_unit_or_name_changes_the_number(world: World, weight: Facet) -> None:
