@@ -8,9 +8,10 @@ committed.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from threading import Lock
+from typing import Any, TypeVar
 
 from django.db import connection
 from django.db.models import Count, F, Q, Window
@@ -23,6 +24,7 @@ KEYS = 9
 SHOWN = 50
 """Tags of one facet that travel with a card; type-ahead finds the rest."""
 CATALOGUES_KEPT = 8
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +48,7 @@ class _Kept:
     facets: list[Facet] | None = None
     by_category: dict[str, tuple[int, ...]] = field(default_factory=dict)
     offers: dict[int, Offer] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
 
 
 _kept: OrderedDict[tuple[int, int], _Kept] = OrderedDict()
@@ -72,6 +75,15 @@ def offers_of(catalogue: Catalogue, categories: Sequence[str | None]) -> list[li
     if missing := {pk for some in wanted for pk in some} - kept.offers.keys():
         kept.offers |= _load(kept.facets, missing)
     return [[kept.offers[pk] for pk in some] for some in wanted]
+
+
+def kept(catalogue: Catalogue, name: str, make: Callable[[], T]) -> T:
+    """What ``make`` finds out about the taxonomy, under a name, until the catalogue's revision moves."""
+    more = _of(catalogue).more
+    if name not in more:
+        more[name] = make()
+    found: T = more[name]
+    return found
 
 
 def _of(catalogue: Catalogue) -> _Kept:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from annotations.models import Catalogue, Facet, Tag, TagWord
+from annotations.queries.offers import kept
 
 KEY_BYTES = 60
 STARTS = 12
@@ -122,53 +123,50 @@ def _hits(catalogue: Catalogue, facet: Facet | None, wanted: str) -> Iterator[tu
 
 def _by_path(catalogue: Catalogue, facet: Facet | None, words: list[str]) -> list[int]:
     """Tags whose own name has the last word, and whose names, tags above or facet have all the others."""
-    own = TagWord.objects.filter(_range(catalogue, facet, words[-1])).values_list("tag", flat=True)
-    candidates = list(dict.fromkeys(own[:TAGS_OF_A_WORD]))
-    parents = _parents(catalogue, candidates)
-    facets = _facets_with(catalogue, words[:-1])
-    facet_of = dict(Tag.objects.filter(pk__in=candidates[:TAGS_OF_A_WORD]).values_list("pk", "facet"))
-    for word in words[:-1]:
-        hits = TagWord.objects.filter(_range(catalogue, facet, word)).values_list("tag", flat=True)
-        having = set(hits[: 5 * TAGS_OF_A_WORD])
+    # "de", "y", "d'": half of all names have them, and they tell nothing apart
+    others = {w for w in words[:-1] if len(w) > 2 or _script(w[0]) != "letter"} or set(words[:-1])
+    having = {word: set(_tags_with(catalogue, facet, word)) for word in others}
+    facets = _facets_with(catalogue, others)
+    places = kept(catalogue, "places", lambda: _places(catalogue))
+    candidates = [pk for pk in dict.fromkeys(_tags_with(catalogue, facet, words[-1])) if pk in places]
+    for word in sorted(others, key=lambda w: len(having[w])):  # the rarest leaves the fewest for the next
+        tags, within = having[word], facets[word]
         candidates = [
-            pk for pk in candidates
-            if facet_of.get(pk) in facets[word] or any(above in having for above in (pk, *parents.get(pk, ())))
-        ]  # fmt: skip
+            pk for pk in candidates if places[pk][0] in within or any(up in tags for up in _upwards(pk, places))
+        ]
     return candidates
 
 
-def _parents(catalogue: Catalogue, tags: list[int]) -> dict[int, list[int]]:
-    """Tag to the tags above it, nearest first; a query for each level."""
-    up: dict[int, int] = {}
-    asked = set(tags)
-    while asked:
-        some = list(asked)
-        rows = [
-            row
-            for start in range(0, len(some), 900)
-            for row in Tag.objects.filter(pk__in=some[start : start + 900], parent__isnull=False).values_list(
-                "pk", "parent"
-            )
-        ]
-        fresh = {pk: above for pk, above in rows if above is not None and pk not in up}
-        up |= fresh
-        asked = {above for above in fresh.values() if above not in up}
-    found: dict[int, list[int]] = {}
-    for tag in tags:
-        chain: list[int] = []
-        above = up.get(tag)
-        while above is not None and above not in chain:
-            chain.append(above)
-            above = up.get(above)
-        found[tag] = chain
-    return found
+def _tags_with(catalogue: Catalogue, facet: Facet | None, word: str) -> QuerySet[TagWord, int]:
+    rows = TagWord.objects.filter(_range(catalogue, facet, word)).values_list("tag", flat=True)
+    return rows[:TAGS_OF_A_WORD]
 
 
-def _facets_with(catalogue: Catalogue, words: list[str]) -> dict[str, set[int]]:
+def _upwards(tag: int | None, places: Mapping[int, tuple[int, int | None]]) -> Iterator[int]:
+    """The tag and those above it, nearest first."""
+    seen: set[int] = set()
+    while tag is not None and tag in places and tag not in seen:
+        seen.add(tag)
+        yield tag
+        tag = places[tag][1]
+
+
+def _places(catalogue: Catalogue) -> dict[int, tuple[int, int | None]]:
+    """Every tag's facet and the tag above it, by primary key."""
+    rows = Tag.objects.filter(facet__catalogue=catalogue).values_list("pk", "facet", "parent")
+    return {pk: (facet, parent) for pk, facet, parent in rows}
+
+
+def _facets_with(catalogue: Catalogue, words: Collection[str]) -> dict[str, set[int]]:
+    """To each word the facets one of whose names has a word that begins with it."""
+    names = kept(catalogue, "facet names", lambda: _facet_names(catalogue))
+    return {
+        word: {pk for pk, said in names if f" {word}" in said or (_script(word[0]) == "han" and word in said)}
+        for word in words
+    }
+
+
+def _facet_names(catalogue: Catalogue) -> list[tuple[int, str]]:
+    """All names of each live facet, folded, in one text where every word follows a space."""
     rows = Facet.objects.live().filter(catalogue=catalogue).values_list("pk", "labels")
-    names = [(pk, [f" {folded(label)}" for label in labels.values()]) for pk, labels in rows]
-    return {word: {pk for pk, said in names if any(_has(name, word) for name in said)} for word in words}
-
-
-def _has(name: str, word: str) -> bool:
-    return f" {word}" in name or (_script(word[0]) == "han" and word in name)
+    return [(pk, "".join(f" {folded(label)}" for label in labels.values())) for pk, labels in rows]
