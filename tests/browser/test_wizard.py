@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import TimeoutError as PlaywrightTimeout
 
 from annotations.models import ImportBatch, ImportSource, Membership, Product, Role
 from annotations.tasks.run import run_now
@@ -62,10 +63,15 @@ def work_off() -> ImportBatch:
 
 def send(page: Any, keys: Keys, selector: str, path: Path) -> None:
     """The file field opens the system's own dialog, which answers with the file."""
-    keys.to(selector)
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Space")
-    chooser.value.set_files(path)
+    for again in range(3):
+        keys.to(selector)
+        try:
+            with page.expect_file_chooser(timeout=10_000) as chooser:
+                page.keyboard.press("Space")
+        except PlaywrightTimeout:  # the list beside it was told anew at this moment, and the focus went with it
+            assert again < 2, f"{selector} opens no dialog"
+        else:
+            return chooser.value.set_files(path)
 
 
 def shot(page: Any, name: str) -> None:
