@@ -18,6 +18,7 @@ from annotations.models.exports import Change, ExportBatch
 from annotations.models.jobs import Job, WorkerBeat
 from annotations.models.panels import Answer, AssignmentRule, GoldItem, Turn
 from annotations.models.people import ApiToken, LoginAttempt, User
+from annotations.models.proposals import DeclinedProposal
 from annotations.models.review import (
     QUEUE_ORDER,
     Band,
@@ -53,6 +54,7 @@ __all__ = [
     "ChosenEvidence",
     "Comment",
     "Decision",
+    "DeclinedProposal",
     "Event",
     "ExportBatch",
     "Facet",

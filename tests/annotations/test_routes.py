@@ -130,6 +130,8 @@ ROUTES: dict[str, Open | Page | Api] = {
     "tag_reshape": Page({"GET": "lead"}, ("shop", "@tag")),
     "tag_split": Page({"POST": "lead"}, ("shop", "@tag")),
     "taxonomy_rules": Page({"GET": "viewer"}),
+    "taxonomy_proposals": Page({"GET": "lead"}),
+    "taxonomy_proposal": Page({"POST": "lead"}, body={"verdict": "decline", "kind": "words", "text": "anorak"}),
     "taxonomy_from_attributes": Page({"POST": "lead"}),
     "facet_add": Page({"POST": "lead"}),
     "facet": Page({"GET": "viewer"}, ("shop", "@facet")),
