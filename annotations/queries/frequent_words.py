@@ -6,7 +6,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
-from functools import lru_cache
 
 from annotations.queries.tag_words import folded
 from annotations.queries.taxonomy import key_of
@@ -72,7 +71,6 @@ def covered_by(names: Collection[str]) -> Callable[[str], bool]:
     han = {name for name in names if len(name) > 1 and _HAN.match(name)}
     inside = {name[i : i + n] for name in han for n in (2, 3, 4) for i in range(len(name) - n + 1)}
 
-    @lru_cache(maxsize=200_000)
     def covered(text: str) -> bool:
         plain = folded(text)
         if _HAN.match(plain):
@@ -104,6 +102,7 @@ class Clusters:
         self._covered = covered
         self._titles: dict[int, frozenset[str]] = {}
         self._counts: Counter[str] = Counter()
+        self._stems: dict[str, str | None] = {}
         self._spelt: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, product: int, title: str, supplier: str = "") -> None:
@@ -111,14 +110,22 @@ class Clusters:
         own = set(key_of(supplier).split())
         kept = set()
         for gram in set(grams(title)):
-            if (own and own & set(gram.split())) or self._covered(gram):
+            words = gram.split(" ")
+            stems = [self._stem(word) for word in words]
+            if None in stems or not own.isdisjoint(words):
                 continue
-            name = " ".join(map(stem, gram.split()))
+            name = " ".join(filter(None, stems))
             kept.add(name)
             if name != gram:
                 self._spelt[name][gram] += 1
         self._titles[product] = frozenset(kept)
         self._counts.update(kept)
+
+    def _stem(self, word: str) -> str | None:
+        """None: a name covers the word. Kept, since a title's few words make many phrases."""
+        if word not in self._stems:
+            self._stems[word] = None if self._covered(word) else stem(word)
+        return self._stems[word]
 
     def found(self) -> list[Cluster]:
         """The most frequent first. A word that nearly always stands in a longer phrase is that phrase."""
