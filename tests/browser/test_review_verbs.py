@@ -138,6 +138,7 @@ def test_one_wrong_tag_is_replaced_with_three_keys(shop: Shop, reader: Any) -> N
     page = lin.go(f"{REVIEW}?product={shop.products[1].pk}")
     assert focused(page) == "Leather"
     lin.keys("c", "s", "Shift+Enter")
+    until(page, "t => document.querySelector('form.stage')?.dataset.title !== t", shop.products[1].title)
     wait_saved(page)
     assert shop.standing(shop.products[1])["steel"] == "approved"
     assert shop.standing(shop.products[1])["leather"] == "rejected"

@@ -100,8 +100,8 @@ export function askForTag(wish) {
         event.preventDefault();
         eager = !tags;
         save = event.shiftKey;
-        // a name that the server is still looking for is not yet one to ask for
-        if (answer) answer.then(() => setTimeout(() => { if (!over.signal.aborted && options.length) done(options[at]); }));
+        // what is seen is taken at once; but a name that the server is still looking for is not yet one to ask for
+        if (answer && !options[at]?.tag) answer.then(() => setTimeout(() => { if (!over.signal.aborted && options.length) done(options[at]); }));
         else if (options.length) done(options[at]);
       }
     });
