@@ -14,7 +14,7 @@ from annotations.actions import registry, training
 from annotations.actions.claims import Claim
 from annotations.models import Catalogue, TrainingRun
 from annotations.tasks.registry import handles
-from annotations.tasks.training import compare, move, write_directory
+from annotations.tasks.training import bundle_name, compare, move, write_directory
 
 
 @handles(registry.KIND)
@@ -22,7 +22,7 @@ def adopt(claim: Claim) -> dict[str, Any]:
     """Killed half-way it starts over; a model comes of an upload once."""
     run = TrainingRun.objects.select_related("catalogue", "user").get(job=claim.job)
     archive = registry.uploaded(claim.params)
-    name = f"full/{run.catalogue_id}-{run.number}-{str(run.job_id)[:8]}"
+    name = bundle_name(run)
     bundle = Path(settings.MODELS_ROOT) / name
     Path(settings.JOBS_ROOT).mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".adopt-", dir=settings.JOBS_ROOT) as folder:

@@ -57,6 +57,11 @@ def directory_of(run: TrainingRun) -> Path:
     return Path(settings.JOBS_ROOT) / f"train-{run.job_id}"
 
 
+def bundle_name(run: TrainingRun) -> str:
+    """Where the model of a run lies below MODELS_ROOT: the same at every attempt."""
+    return f"full/{run.catalogue_id}-{run.number}-{str(run.job_id)[:8]}"
+
+
 def _train(claim: Claim, run: TrainingRun) -> dict[str, Any]:
     directory = directory_of(run)
     if not (directory / "done.json").is_file():
@@ -216,7 +221,7 @@ def _adopt(claim: Claim, run: TrainingRun, directory: Path) -> dict[str, Any]:
     """Move the bundle to the models and make it a candidate. Done twice, it is done once."""
     done = json.loads((directory / "done.json").read_text(encoding="utf-8"))
     report = _finite(json.loads((directory / str(done.get("report", "report.json"))).read_text(encoding="utf-8")))
-    name = f"full/{run.catalogue_id}-{run.number}-{str(run.job_id)[:8]}"
+    name = bundle_name(run)
     bundle = Path(settings.MODELS_ROOT) / name
     move(directory / str(done.get("bundle", "bundle")), bundle)
     claim.progress(step=_("Comparing it with the model in use"))
