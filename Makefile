@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS ?= ml,offline-encoder,redis,dev
 
-.PHONY: help setup demo run worker check test bench messages clean
+.PHONY: help setup demo run worker check test bench bench-models messages clean
 
 help:
 	@echo "make setup   install into .venv, as constraints.txt says"
@@ -16,7 +16,8 @@ help:
 	@echo "make worker  workers and scheduler without the web"
 	@echo "make check   lint, types, import contracts, migrations, check --deploy"
 	@echo "make test    the tests; more of them with TEST_DATABASE_URL, TEST_BROKER_URL, Chromium"
-	@echo "make bench   what is measured against peers and limits"
+	@echo "make bench   what is measured against peers and limits, listed; NAMES='drift knowledge' runs quick ones"
+	@echo "make bench-models  what each option of ml gains or loses, an hour; NOUNS='small spans' for some"
 	@echo "make messages  what the interface says, gathered and compiled (needs GNU gettext)"
 
 setup: $(STAMP)
@@ -51,7 +52,10 @@ test: setup
 	$(BIN)/pytest -n 2 --dist loadfile
 
 bench: setup
-	$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(NAMES)
+
+bench-models: setup
+	@$(BIN)/python -m benchmarks.models $(NOUNS)
 
 # Places are files without lines and the date is left out, so that the catalogue changes only where words do.
 PO := annotations/locale/zh_Hans/LC_MESSAGES/django.po

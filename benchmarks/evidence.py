@@ -58,8 +58,10 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=200)
     parser.add_argument("--products", type=int, default=60)
     parser.add_argument("--suggestions", type=int, default=300, help="scored again, drawn at random from all of a set")
+    parser.add_argument("--lexical", action="store_true", help="without MiniLM")
     options = parser.parse_args()
-    minilm = packaged.load_packaged(options.encoders) if packaged.is_installed() else None
+    beside = packaged.is_installed() and not options.lexical
+    minilm = packaged.load_packaged(options.encoders) if beside else None
     print(
         f"{'set':17}{'encoders':10}{'suggestions':>12}{'with':>7}{'lower':>7}{'checked':>8}{'control':>9}{'median fall':>12}"
     )

@@ -1,11 +1,12 @@
 """From a decision to the new order of the queue on a large catalogue, stage by stage, through the product's own verbs.
 
     python benchmarks/instant_scale.py [--products 100000] [--tags 300] [--decided 10000] [--turns 20] [--keep FOLDER]
-    python benchmarks/instant_scale.py --ml-only --products 1000000          the same without a database
+    python benchmarks/instant_scale.py --ml-only [--times 10]                the same without a database
 
 Products are made out of real catalogues (``generated.py``): no two texts are alike. A save through ``save_card``, then
 what a worker does for it: read what is new, refit, adopt, rescore all, rank, write the head of the queue, store its
-suggestions. "order" is the time until the head of the queue stands in its new order; what follows it is listed as well.
+suggestions. ``--times`` puts each product into the pool as often, with
+vectors of its own, since reading a million texts takes minutes. "order" is the time until the head of the queue stands in its new order; what follows it is listed as well.
 Sentence vectors are not computed by MiniLM (100 texts a second here, once, in the background) but drawn as its
 stand-in: a fixed random projection of the words, of the same size. Peak memory is the process's. On a machine that does
 other things as well the wall says how busy it was; processor seconds, over all threads, say what the work is.
@@ -145,6 +146,7 @@ def ml_only(options: argparse.Namespace) -> None:
     with tempfile.TemporaryDirectory() as folder:
         pool = Pool(schema, [Drawn(256, "1"), Drawn(384, "2")], EmbeddingCache(Path(folder)), lambda keys: [])
         pool.put(examples())
+        multiply(pool, options.times, rng)
         pool.decide(kept[: options.decided])
         print(
             f"{len(pool)} products x {len(schema.columns)} tags read in {time.perf_counter() - began:.0f} s, {peak_mb():.0f} MB"
@@ -168,6 +170,39 @@ def ml_only(options: argparse.Namespace) -> None:
         print(f"peak memory {peak_mb():.0f} MB")
 
 
+def multiply(pool: Any, times: int, rng: np.random.Generator) -> None:
+    """Every product as often as that: words and hits as they are, vectors drawn anew. Reaches into the pool, since
+    nobody but a benchmark wants this."""
+    if times == 1:
+        return
+    from ml.instant.evidence import Hits
+
+    count = len(pool)
+    used = np.fromiter(pool.row_of.values(), dtype=np.int64, count=count)
+    place = np.full(len(pool.ids), -1, dtype=np.int64)
+    place[used] = np.arange(count)
+    for name in ("_text", "_category_of", "_claims_of", "draws"):
+        setattr(pool, name, np.concatenate([getattr(pool, name)[used]] * times))
+    dense = np.empty((count * times, pool._dense.shape[1]), dtype=np.float32)
+    dense[:count] = pool._dense[used]
+    for turn in range(1, times):
+        block = dense[turn * count : (turn + 1) * count]
+        rng.standard_normal(out=block, dtype=np.float32)
+        block *= np.float32(1 / np.sqrt(block.shape[1] / 2))
+    pool._dense, pool.keys = dense, np.arange(count * times)
+    ids, families = ([names[row] for row in used] for names in (pool.ids, pool.families))
+    pool.ids = [f"{name}-{turn}" for turn in range(times) for name in ids]
+    pool.families = [f"{name}-{turn}" for turn in range(times) for name in families]
+    pool.row_of = {key: key for key in range(count * times)}
+    pool._free, found = [], pool._found
+    shift = np.repeat(np.arange(times) * count, len(found.hits.row))
+    parts = [np.tile(getattr(found.hits, name), times) for name in ("entry", "column", "place")]
+    found.hits = Hits(np.tile(place[found.hits.row], times) + shift, *parts)
+    words = np.repeat(np.arange(times, dtype=np.int32) * count, len(found._word_row))
+    found._word_row = np.tile(place[found._word_row].astype(np.int32), times) + words
+    found._word = np.tile(found._word, times)
+
+
 def through_the_product(options: argparse.Namespace) -> None:
     folder = options.keep or Path(tempfile.mkdtemp(prefix="tagstudio-scale-"))
     os.environ.update(TAGSTUDIO_HOME=str(folder), DJANGO_SETTINGS_MODULE="tagstudio.settings.dev", PACKAGED_ENCODER="0")
@@ -183,6 +218,8 @@ def through_the_product(options: argparse.Namespace) -> None:
         began = time.perf_counter()
         fill(options)
         print(f"catalogue made in {time.perf_counter() - began:.0f} s")
+    if options.fill:
+        return
     measure(options, Catalogue.objects.get())
 
 
@@ -253,7 +290,7 @@ def measure(options: argparse.Namespace, catalogue: Any) -> None:
         clock.done("read, refit, save the model")
         model = learning.adopt_instant(
             catalogue=catalogue, path=fitted.path, sha256=fitted.sha256, metrics=fitted.metrics, card=fitted.card,
-            decided_seq=fitted.decided_seq, encoder=None,
+            decided_seq=fitted.decided_seq, encoder=None, promoted=None,
         )  # fmt: skip
         clock.done("adopt it")
         order = bridge.rank(catalogue, model)
@@ -300,6 +337,8 @@ def main() -> None:
     parser.add_argument("--decided", type=int, default=10_000)
     parser.add_argument("--turns", type=int, default=20)
     parser.add_argument("--ml-only", action="store_true")
+    parser.add_argument("--times", type=int, default=1, help="with --ml-only: each product so often")
+    parser.add_argument("--fill", action="store_true", help="make the catalogue in --keep, measure another time")
     parser.add_argument("--keep", type=Path, help="a folder for the catalogue, used again the next time")
     options = parser.parse_args()
     (ml_only if options.ml_only else through_the_product)(options)

@@ -169,9 +169,11 @@ def main() -> None:
     parser.add_argument("--sizes", default="50,200,all")
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--keep", type=Path, help="a folder for embeddings, used again the next time")
+    parser.add_argument("--lexical", action="store_true", help="without MiniLM")
     options = parser.parse_args()
     warnings.simplefilter("ignore")
-    minilm = packaged.load_packaged(options.encoders) if packaged.is_installed() else None
+    beside = packaged.is_installed() and not options.lexical
+    minilm = packaged.load_packaged(options.encoders) if beside else None
     names = ("peer", "ours", "diff", "seen", "best", "strongP", "strong/p", "ece", "floor", "fit s", "one ms")
     print(f"{'set':17}{'products':>9} {'encoders':10}" + "".join(f"{n:>9}" for n in names), "  diff ±  worst  seeds")
     means: dict[tuple[str, str], list[float]] = {}

@@ -1,6 +1,6 @@
 """Raw files as they are found, taken in without anybody mapping a column: rows, attributes, problems, and once more.
 
-    python benchmarks/intake.py [--shared FOLDER]
+    python benchmarks/intake.py [--shared FOLDER] [--only PART_OF_A_NAME]
 
 Each file goes into a catalogue of its own in a database of its own, by the verbs that the wizard and the commands call;
 then it goes in a second time, which must change nothing. Lists of tags and trees of categories go in as tags. Prints a
@@ -40,9 +40,11 @@ TAGS = (
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     asked.add_argument(
-        "--shared", type=Path, default=Path(os.environ.get("TAGSTUDIO_SHARED", ROOT.parent / "shared/data"))
+        "--shared", type=Path, default=Path(os.environ.get("TAGSTUDIO_SHARED", ROOT.parent / "shared")) / "data"
     )
-    shared = asked.parse_args().shared
+    asked.add_argument("--only", default="", help="files whose name has this")
+    options = asked.parse_args()
+    shared, only = options.shared, options.only
     if not shared.is_dir():
         sys.exit(f"no real catalogues at {shared}: say --shared or set TAGSTUDIO_SHARED")
     with tempfile.TemporaryDirectory() as home:
@@ -54,11 +56,13 @@ def main() -> None:
         from django.core.management import call_command
 
         call_command("migrate", verbosity=0)
-        products(shared)
-        tags(shared)
+        if any(only in name for name in PRODUCTS):
+            products(shared, only)
+        if any(only in name for name in TAGS):
+            tags(shared, only)
 
 
-def products(shared: Path) -> None:
+def products(shared: Path, only: str) -> None:
     from annotations.actions.imports import import_products
     from annotations.formats.detect import detect
     from annotations.formats.source import Source
@@ -66,7 +70,7 @@ def products(shared: Path) -> None:
 
     print("| file | read as | products | attributes | values | families | set aside | problems | again | s |")
     print("|---|---|---|---|---|---|---|---|---|---|")
-    for number, name in enumerate(PRODUCTS):
+    for number, name in enumerate(name for name in PRODUCTS if only in name):
         with Source(shared / name) as source:
             found = detect(source)
         catalogue = Catalogue.objects.create(slug=f"c{number}", name=name, languages=["en"])
@@ -89,12 +93,12 @@ def products(shared: Path) -> None:
         )
 
 
-def tags(shared: Path) -> None:
+def tags(shared: Path, only: str) -> None:
     from annotations.actions.import_tags import import_tags
     from annotations.models import Catalogue, Tag
 
     print("\n| tag list | tags | facets | below another tag | problems | again | s |\n|---|---|---|---|---|---|---|")
-    for number, name in enumerate(TAGS):
+    for number, name in enumerate(name for name in TAGS if only in name):
         catalogue = Catalogue.objects.create(
             slug=f"t{number}", name=name, languages=["zh-hans" if "_zh_" in name else "en"]
         )

@@ -7,11 +7,13 @@ of unlikely decisions, against the same list from folds by family alone.
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.active_learning import SETS, problem_of
 from ml.evaluation.label_errors import confident_issues, out_of_fold, second_look, self_confidence
 from ml.evaluation.metrics import average_precision

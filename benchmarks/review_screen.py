@@ -131,6 +131,8 @@ class Reviewer(threading.Thread):
         headers = {"Cookie": self.cookie, "Accept": "application/json, text/html"}
         if body is not None:
             headers |= {"Content-Type": "application/x-www-form-urlencoded", "X-CSRFToken": self.token}
+        if self.pause > 1:
+            self.line.close()  # the server does not keep an idle line for longer; a browser opens a new one, too
         began = time.perf_counter()
         self.line.request(method, f"/c/bench/review/{path}", body=body, headers=headers)
         answer = self.line.getresponse()
@@ -177,12 +179,13 @@ class Reviewer(threading.Thread):
 
 def line(name: str, found: list[float]) -> str:
     if len(found) < 2:
-        return f"{name:<18} {len(found):>6}"
+        return f"{name:<20} {len(found):>6}"
     cuts = statistics.quantiles(found, n=100)
-    return f"{name:<18} {len(found):>6}  p50 {statistics.median(found):7.1f}  p95 {cuts[94]:7.1f}  max {max(found):7.1f} ms"
+    return f"{name:<20} {len(found):>6}  p50 {statistics.median(found):7.1f}  p95 {cuts[94]:7.1f}  max {max(found):7.1f} ms"
 
 
-def load(port: int, sessions: list[str], seconds: float, pause: float) -> None:
+def load(port: int, sessions: list[str], seconds: float, pause: float, log: Path) -> None:
+    before = log.stat().st_size if log.exists() else 0
     end = time.time() + seconds
     crew = [Reviewer(port, session, pause, end) for session in sessions]
     for one in crew:
@@ -194,6 +197,12 @@ def load(port: int, sessions: list[str], seconds: float, pause: float) -> None:
     print(f"\n{len(crew)} reviewers, {pause:g} s of thought: {saved} saved, {saved / seconds:.1f} a second")
     for kind in ("page", "next", "save", "undo"):
         print(" ", line(kind, [t for one in crew for t in one.took[kind]]))
+    served: dict[str, list[float]] = {}
+    for row in log.read_text()[before:].splitlines():
+        _method, path, micros = row.split()
+        served.setdefault(path.rstrip("/").rsplit("/", 1)[-1], []).append(int(micros) / 1000)
+    for kind in ("next", "save"):
+        print(" ", line(f"{kind}, in the server", served.get(kind, [])))
     failed = [f for one in crew for f in one.failed]
     print(f"  failed: {len(failed)} {failed[:2]}", flush=True)
 
@@ -259,8 +268,10 @@ def main() -> None:
     if chosen.build:
         return
     sessions = cookies(chosen.reviewers)
+    access = home / "access.log"
+    access.unlink(missing_ok=True)
     command = [sys.executable, "-m", "gunicorn", "tagstudio.wsgi", "--bind", f"127.0.0.1:{chosen.port}", "--worker-class", "gthread",
-               "--workers", "2", "--threads", "4", "--log-level", "warning", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]  # fmt: skip
+               "--workers", "2", "--threads", "4", "--log-level", "warning", "--access-logfile", str(access), "--access-logformat", "%(m)s %(U)s %(D)s", "--worker-tmp-dir", "/dev/shm", "--no-control-socket"]  # fmt: skip
     with (home / "server.log").open("wb") as log:
         server = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=log, start_new_session=True)
     try:
@@ -272,13 +283,13 @@ def main() -> None:
                 break
             except OSError:
                 time.sleep(0.2)
-        load(chosen.port, sessions[:1], 8, 0.05)  # warm, and what one reviewer sees
-        load(chosen.port, sessions[: chosen.reviewers], chosen.seconds, chosen.pause)
+        load(chosen.port, sessions[:1], 8, 0.05, access)  # warm, and what one reviewer sees
+        load(chosen.port, sessions[: chosen.reviewers], chosen.seconds, chosen.pause, access)
         if chosen.chromium:
             print("\none reviewer in Chromium")
             os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
             chromium(chosen.port, sessions[chosen.reviewers])
-        load(chosen.port, sessions[: chosen.reviewers], chosen.seconds / 2, 0)
+        load(chosen.port, sessions[: chosen.reviewers], chosen.seconds / 2, 0, access)
     finally:
         os.killpg(server.pid, signal.SIGTERM)
         server.wait(15)

@@ -39,6 +39,7 @@ class Example:
     complete: facets of which every tag not in ``labels`` is known to be wrong
     source:   facet slug to raw values that came with the product (a claim, not a label)
     group:    family id; examples of one group never stand on both sides of a split
+    written:  kind of text (title, selling_points, keywords) to one that a person approved for it
     time:     order of the latest decision about it (a sequence number), 0 when never decided
     """
 
@@ -54,6 +55,7 @@ class Example:
     source: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     spans: tuple[Span, ...] = ()
     time: int = 0
+    written: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def family(self) -> str:
@@ -78,6 +80,7 @@ class Example:
             "source": {f: list(v) for f, v in self.source.items()},
             "spans": [{k.name: getattr(s, k.name) for k in fields(Span)} for s in self.spans],
             "time": self.time,
+            **({"written": dict(self.written)} if self.written else {}),  # without any, a snapshot keeps its hash
         }
 
     @classmethod
@@ -96,6 +99,7 @@ class Example:
             source={f: tuple(v) for f, v in row.get("source", {}).items()},
             spans=tuple(Span(**s) for s in row.get("spans", ())),
             time=row.get("time", 0),
+            written=dict(row.get("written", {})),
         )
 
 

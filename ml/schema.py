@@ -13,12 +13,29 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class TagSpec:
-    """One value of a facet. ``threshold`` is the score from which it is checked for the reviewer; None: learned."""
+    """One value of a facet. ``threshold`` is the score from which it is checked for the reviewer; None: learned.
+
+    Relations: ``parent`` is the tag above it (a slug of the same facet), ``categories`` are path prefixes where it is
+    allowed (empty: wherever its facet applies), an ``exclusive`` tag stands alone in its facet, ``not_with`` are
+    (facet, tag) that never stand beside it.
+    """
 
     slug: str
     labels: Mapping[str, str] = field(default_factory=dict)
     synonyms: tuple[str, ...] = ()
     threshold: float | None = None
+    parent: str = ""
+    categories: tuple[str, ...] = ()
+    exclusive: bool = False
+    not_with: tuple[tuple[str, str], ...] = ()
+
+    def relations(self) -> dict[str, Any]:
+        """Those that it has, for JSON: a schema without any keeps its hash."""
+        said = {
+            "parent": self.parent, "categories": list(self.categories), "exclusive": self.exclusive,
+            "not_with": [list(pair) for pair in self.not_with],
+        }  # fmt: skip
+        return {name: value for name, value in said.items() if value}
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -29,9 +46,15 @@ class TagSpec:
         return self.labels.get(language) or next(iter(self.labels.values()), self.slug)
 
 
+def below(category: str, prefixes: Sequence[str]) -> bool:
+    """Whether a category is one of the paths or lies below one; no paths mean everywhere."""
+    return not prefixes or any(category == p or category.startswith(p.rstrip("/") + "/") for p in prefixes)
+
+
 @dataclass(frozen=True, slots=True)
 class FacetSpec:
-    """A question about a product. ``categories`` are path prefixes where it applies; empty: everywhere."""
+    """A question about a product. ``categories`` are path prefixes where it applies; empty: everywhere.
+    ``implied_parents``: a tag brings the tags above it along."""
 
     slug: str
     tags: tuple[TagSpec, ...]
@@ -39,11 +62,10 @@ class FacetSpec:
     single: bool = False
     categories: tuple[str, ...] = ()
     variant_axis: bool = False
+    implied_parents: bool = False
 
     def applies(self, category: str) -> bool:
-        return not self.categories or any(
-            category == p or category.startswith(p.rstrip("/") + "/") for p in self.categories
-        )
+        return below(category, self.categories)
 
 
 @dataclass(frozen=True)
@@ -95,12 +117,14 @@ class Schema:
                     "single": f.single,
                     "categories": list(f.categories),
                     "variant_axis": f.variant_axis,
+                    **({"implied_parents": True} if f.implied_parents else {}),
                     "tags": [
                         {
                             "slug": t.slug,
                             "labels": dict(t.labels),
                             "synonyms": list(t.synonyms),
                             "threshold": t.threshold,
+                            **t.relations(),
                         }
                         for t in f.tags
                     ],
@@ -120,10 +144,8 @@ class Schema:
                     single=bool(f.get("single", False)),
                     categories=tuple(f.get("categories", ())),
                     variant_axis=bool(f.get("variant_axis", False)),
-                    tags=tuple(
-                        TagSpec(t["slug"], dict(t.get("labels", {})), tuple(t.get("synonyms", ())), t.get("threshold"))
-                        for t in f["tags"]
-                    ),
+                    implied_parents=bool(f.get("implied_parents", False)),
+                    tags=tuple(_tag_spec(t) for t in f["tags"]),
                 )
                 for f in data["facets"]
             ),
@@ -154,3 +176,12 @@ class Schema:
     @property
     def hash(self) -> str:
         return hashlib.sha256(json.dumps(self.to_json(), ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def _tag_spec(row: Mapping[str, Any]) -> TagSpec:
+    return TagSpec(
+        row["slug"], dict(row.get("labels", {})), tuple(row.get("synonyms", ())), row.get("threshold"),
+        parent=row.get("parent", ""), categories=tuple(row.get("categories", ())),
+        exclusive=bool(row.get("exclusive", False)),
+        not_with=tuple((str(facet), str(tag)) for facet, tag in row.get("not_with", ())),
+    )  # fmt: skip

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tagstudio.filesystems import network_file_system
+from tagstudio.settings import env
 
 PAGES_AT_ONCE = 1000
 SQLITE = b"SQLite format 3\x00"
@@ -35,7 +36,7 @@ def backup(
         raise BackupError(f"{target.parent} is no folder")
     temporary = Path(tempfile.mkstemp(prefix=f".{target.name}-", dir=target.parent)[1])
     try:
-        if _is_sqlite(database):
+        if env.is_sqlite(database):
             _copy(Path(str(database["NAME"])), temporary, progress)
             _check(temporary)
         else:
@@ -57,7 +58,7 @@ def restore(
     """
     if not source.is_file():
         raise BackupError(f"{source} is not there")
-    if not _is_sqlite(database):
+    if not env.is_sqlite(database):
         _postgresql(
             "pg_restore", database, ["--clean", "--if-exists", "--no-owner", "--single-transaction", str(source)]
         )
@@ -73,10 +74,6 @@ def restore(
     _copy(source, temporary, progress)
     temporary.rename(target)
     return kept
-
-
-def _is_sqlite(database: dict[str, Any]) -> bool:
-    return str(database["ENGINE"]).endswith("sqlite3")
 
 
 def _copy(source: Path, target: Path, progress: Callable[[int, int], None]) -> None:

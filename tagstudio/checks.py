@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, register
 
 from tagstudio.filesystems import network_file_system
+from tagstudio.settings import env
 
 
 @register
@@ -16,7 +17,7 @@ def sqlite_on_local_disk(**_kwargs: Any) -> list[CheckMessage]:
     """SQLite in WAL mode needs shared memory and locks that network file systems do not give."""
     files = []
     database = settings.DATABASES["default"]
-    if str(database["ENGINE"]).endswith("sqlite3"):
+    if env.is_sqlite(database):
         files.append(("The database", Path(str(database["NAME"]))))
     if settings.CELERY_BROKER_URL.startswith("embedded+"):
         files.append(("The embedded broker", Path(settings.CELERY_BROKER_URL.removeprefix("embedded+sqlite:///"))))

@@ -82,7 +82,10 @@ def metrics(request: HttpRequest) -> HttpResponse:
         return HttpResponse(status=404)
     from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 
-    return HttpResponse(generate_latest(REGISTRY) + generate_latest(_house()), content_type=CONTENT_TYPE_LATEST)
+    from tagstudio.timing import all_processes
+
+    said = generate_latest(REGISTRY) + generate_latest(_house()) + generate_latest(all_processes())
+    return HttpResponse(said, content_type=CONTENT_TYPE_LATEST)
 
 
 def _may_read_metrics(request: HttpRequest) -> bool:
@@ -120,4 +123,32 @@ def _house() -> Any:
     seq = Gauge("tagstudio_last_seq", "Last sequence number given to a decision", ["catalogue"], registry=registry)
     for slug, last in Catalogue.objects.values_list("slug", "seq"):
         seq.labels(slug).set(last)
+    _learning(registry)
     return registry
+
+
+def _learning(registry: Any) -> None:
+    """Of each catalogue: how long products wait, decisions an hour, what suggests, training, what is taken, alerts."""
+    from prometheus_client import Gauge
+
+    from annotations.queries.metrics import catalogue_metrics
+
+    def gauge(name: str, help_text: str, *labels: str) -> Any:
+        return Gauge(f"tagstudio_{name}", help_text, ["catalogue", *labels], registry=registry)
+
+    age = gauge("queue_age_seconds", "How long the product that waits longest has waited")
+    hourly = gauge("decisions_last_hour", "Decisions of the last hour")
+    active = gauge("active_model", "1 for the model that suggests and for the full model under it", "tier", "model")
+    training = gauge("training_runs", "Training runs that wait or run, by state", "state")
+    rate = gauge("acceptance_ratio", "Share of shown suggestions that were accepted, of the last decisions")
+    alerts = gauge("drift_alerts_open", "Drift alerts that nobody has closed")
+    for one in catalogue_metrics():
+        age.labels(one.slug).set(one.queue_age)
+        hourly.labels(one.slug).set(one.decisions)
+        for tier, name in one.models:
+            active.labels(one.slug, tier, name).set(1)
+        for state, count in one.training.items():
+            training.labels(one.slug, state).set(count)
+        if one.acceptance is not None:
+            rate.labels(one.slug).set(one.acceptance)
+        alerts.labels(one.slug).set(one.alerts)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import socket
 import sys
 from pathlib import Path
@@ -55,7 +56,15 @@ def web(port: int) -> Service:
     words += ["--log-level", "warning", "--no-control-socket"]
     if os.access("/dev/shm", os.W_OK):  # noqa: S108 gunicorn's heartbeat file should not wait for a disk
         words += ["--worker-tmp-dir", "/dev/shm"]  # noqa: S108
-    return Service("web", [sys.executable, *words])
+    return Service("web", [sys.executable, *words], env={"PROMETHEUS_MULTIPROC_DIR": str(counters())})
+
+
+def counters() -> Path:
+    """Where the web processes count for /metrics: one folder for all of them, empty at each start."""
+    folder = env.home(ROOT / "var") / "metrics"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    return folder
 
 
 def worker(queue: str) -> Service:

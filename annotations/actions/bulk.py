@@ -7,19 +7,76 @@ primary keys back.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, models
 from django.db.models.expressions import RawSQL
 
+from tagstudio.presence import let_pass, somebody_is_here
+
 _AS_IS = (models.CharField, models.TextField, models.IntegerField, models.FloatField, models.ForeignKey)
+
+GIVE_WAY_SECONDS = 0.003
+"""Longer than who waits for SQLite's one place takes to ask again."""
+REST_SECONDS = 0.1
+"""The longest rest between two transactions while somebody is at the pages."""
+LEAST_ROWS = 25
+"""Below this a commit costs more than the rows in it."""
+FIRST_ROWS = 200
+"""Before it is known what a row costs."""
 
 
 def among(names: Iterable[str]) -> RawSQL:
     """For ``name__in``: hundreds of texts as one parameter, which neither the ORM nor the database has to look at each."""
     texts = "json_each" if connection.vendor == "sqlite" else "jsonb_array_elements_text"
     return RawSQL(f"SELECT value FROM {texts}(%s)", (json.dumps(list(names)),))  # noqa: S608, S611  one of two words
+
+
+def locked(rows: models.QuerySet[Any]) -> models.QuerySet[Any]:
+    """``rows`` locked in the order of their keys, so that two who lock the same ones never wait for each other.
+
+    SQLite has one writer and locks no rows; an order by key would make it walk the whole table to find a few of them.
+    """
+    return rows.select_for_update().order_by("pk") if connection.features.has_select_for_update else rows.order_by()
+
+
+@dataclass(slots=True)
+class Pace:
+    """How many rows a transaction of a long job holds, so that it takes about ``seconds`` on this machine today.
+
+    SQLite has one writer at a time: whoever waits gets its turn after each transaction (``tagstudio.sqlite``). While
+    somebody is at the pages transactions are a fifth as long, the job rests as long as it works, and begins none while a
+    page is being made, unless there is always one.
+
+    rows: for the next one, from ``LEAST_ROWS`` to ``most``. Where writers don't wait for each other it stays ``most``.
+    """
+
+    most: int
+    seconds: float
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        first = FIRST_ROWS if connection.vendor == "sqlite" else self.most
+        self.rows = self.rows or min(first, self.most)
+
+    @contextmanager
+    def keeping(self) -> Iterator[None]:
+        """Around a transaction; lets others write after it."""
+        begun = time.monotonic()
+        yield
+        if connection.vendor != "sqlite":
+            return
+        took = max(time.monotonic() - begun, 1e-6)
+        quiet = not somebody_is_here()
+        fit = self.rows * (self.seconds if quiet else self.seconds / 5) / took
+        self.rows = round(min(self.most, max(LEAST_ROWS, (self.rows + fit) / 2)))
+        time.sleep(GIVE_WAY_SECONDS if quiet else max(GIVE_WAY_SECONDS, min(took, REST_SECONDS)))
+        if not quiet:
+            let_pass(REST_SECONDS)
 
 
 def insert(
@@ -62,7 +119,7 @@ def insert_selected(
     copied = [field for field in fields if field.attname in columns]
     rest = [field for field in fields if field.attname not in columns]
     fixed = [_writer(f)(values[f.attname]) if f.attname in values else _default(f) for f in rest]
-    inner, given = chosen.order_by("pk").values(*columns.values()).query.sql_with_params()
+    inner, given = chosen.order_by().values("pk", *columns.values()).query.sql_with_params()
     theirs = {field.attname: _column(field) for field in chosen.model._meta.concrete_fields}
     taken = [f"chosen.{_name(theirs[columns[field.attname]])}" for field in copied]
     # A server takes a text for a text, unless it is told what it is; SQLite's own types would bend it.
@@ -70,10 +127,11 @@ def insert_selected(
     marks = ["%s" if sqlite else f"CAST(%s AS {field.cast_db_type(connection)})" for field in rest]
     names = _names([_column(field) for field in (*copied, *rest)])
     with connection.cursor() as cursor:
+        # Found first and sorted then: asked for in order, SQLite would walk the whole table for a few of its rows.
         cursor.execute(
-            f"INSERT INTO {_name(model._meta.db_table)} ({names}) "  # noqa: S608  names of our own columns
-            f"SELECT {', '.join([*taken, *marks])} FROM ({inner}) AS chosen",
-            [*fixed, *given],
+            f"WITH chosen AS MATERIALIZED ({inner}) INSERT INTO {_name(model._meta.db_table)} ({names}) "  # noqa: S608  names of our own columns
+            f"SELECT {', '.join([*taken, *marks])} FROM chosen ORDER BY chosen.pk",
+            [*given, *fixed],
         )
 
 

@@ -125,14 +125,15 @@ def _standing(products: Sequence[Product]) -> dict[int, dict[int, str]]:
 
 def _accept(catalogue: Catalogue, params: Mapping[str, Any], products: Sequence[Product]) -> Plan:
     """Suggestions from the band upwards that nobody has decided on. Products served blind stay out, since accepting
-    unseen would spoil the measurement; those on somebody's screen are theirs."""
+    unseen would spoil the measurement; those on somebody's screen are theirs. What only a language model says is never
+    accepted unseen."""
     made = Plan()
     items, standing = _items(products), _standing(products)
     complete = set(FacetCompletion.objects.filter(product__in=products).values_list("product", "facet"))
     offered: dict[int, dict[int, list[Tag]]] = {}
     rows = Suggestion.objects.filter(
         product__in=products, band__in=BANDS[params["band"]], tag__retired_at=None, tag__facet__retired_at=None
-    )
+    ).exclude(source=Suggestion.Source.LLM)
     if params["facet"]:
         rows = rows.filter(tag__facet__slug=params["facet"])
     if params.get("only"):

@@ -32,6 +32,10 @@ class JobCancelled(Exception):
     """A person asked for the job to stop."""
 
 
+class JobPaused(Exception):
+    """A person asked for the job to rest: it ends at a place from which it can go on later."""
+
+
 class JobInterrupted(Exception):
     """This worker is being stopped; the job goes back and is picked up again."""
 
@@ -44,7 +48,7 @@ class Claim:
     """What a handler is given. Every write names the epoch, so that a stale worker's write changes nothing.
 
     ``progress`` and ``log`` may be called for each row: they are written at most twice a second. Both, and ``check``,
-    raise LeaseLost, JobCancelled or JobInterrupted when it is time to stop; a handler lets those pass.
+    raise LeaseLost, JobCancelled, JobPaused or JobInterrupted when it is time to stop; a handler lets those pass.
     """
 
     def __init__(self, job: Job, *, patience: float = PATIENCE_SECONDS) -> None:
@@ -54,6 +58,7 @@ class Claim:
         self.stopping = threading.Event()  # set by the worker when it shuts down
         self._lost = threading.Event()
         self._cancelled = threading.Event()
+        self._paused = threading.Event()
         self._lines = job.log.splitlines()[-LOG_LINES:]
         self._unwritten: dict[str, Any] = {}
         self._written_at = self._alive_at = self._counted_at = time.monotonic()
@@ -113,26 +118,42 @@ class Claim:
             raise LeaseLost(str(self.job.pk))
         if self._cancelled.is_set():
             raise JobCancelled(str(self.job.pk))
+        if self._paused.is_set():
+            raise JobPaused(str(self.job.pk))
         if self.stopping.is_set():
             raise JobInterrupted(str(self.job.pk))
 
     def look(self) -> None:
         """As ``check``, with a fresh answer: one small read, for a handler that is silent itself for seconds."""
-        row = self._mine().values_list("cancel_requested_at").first()
+        self._hear()
+        self.check()
+
+    def _hear(self) -> None:
+        """What the row asks of us."""
+        row = self._mine().values_list("cancel_requested_at", "pause_requested_at").first()
         if row is None:
             self._lost.set()
         elif row[0] is not None:
             self._cancelled.set()
-        self.check()
+        elif row[1] is not None:
+            self._paused.set()
 
     def renew(self) -> None:
         """Take the lease for another term. A cancelled job keeps its lease while its handler cleans up."""
-        row = self._mine().values_list("cancel_requested_at", flat=True)
         if not self._mine().update(lease_until=lease_end()):
             self._lost.set()
             raise LeaseLost(str(self.job.pk))
-        if row.first() is not None:
-            self._cancelled.set()
+        self._hear()
+
+    def keep(self, position: int) -> None:
+        """What was done up to ``position`` (in units of its own, rising) is safe, whatever happens to this attempt.
+
+        An attempt that got further than any before was not in vain: it does not count towards the last one.
+        """
+        if position <= self.job.kept:
+            return
+        if self._mine().update(kept=position, fruitless=0):
+            self.job.kept, self.job.fruitless = position, 0
 
     def fence(self) -> None:
         """First thing in a transaction that stores results: from here to its end nobody else can be given the job.
@@ -171,11 +192,12 @@ class Claim:
             return
         self._written_at = time.monotonic()
         fields = self.unwritten()
-        if self._mine().filter(cancel_requested_at=None).update(lease_until=lease_end(), **fields):
+        wanted = self._mine().filter(cancel_requested_at=None, pause_requested_at=None)
+        if wanted.update(lease_until=lease_end(), **fields):
             for name, value in fields.items():
                 setattr(self.job, name, value)
             return
-        (self._cancelled if self._mine().exists() else self._lost).set()
+        self._hear()
         self._unwritten = fields
         self.check()
 

@@ -51,7 +51,7 @@ def check_rules(cards: Sequence[Card]) -> None:
 
 
 def broken_rules(cards: Sequence[Card]) -> dict[int, Break]:
-    """Product to the first rule that its card would break. Three queries, and few more where parents are implied."""
+    """Product to the first rule that its card would break. Two or three queries, and few more where parents are implied."""
     products = [card.product.id for card in cards if card.approving]
     if not products:
         return {}
@@ -59,8 +59,8 @@ def broken_rules(cards: Sequence[Card]) -> dict[int, Break]:
     approved = ProductTag.objects.filter(product__in=products, state=ProductTag.State.APPROVED)
     for product, stood in approved.values_list("product", "tag"):
         stands[product].add(stood)
-    chosen = {tag.id for card in cards for tag in card.approving}
-    rules = Rules.about(chosen | {tag for tags in stands.values() for tag in tags})
+    chosen = [tag for card in cards for tag in card.approving]
+    rules = Rules.about({tag.id for tag in chosen}.union(*stands.values()), loaded=chosen)
     found: dict[int, Break] = {}
     for card in cards:
         if not (new := {tag.id for tag in card.approving}):

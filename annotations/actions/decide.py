@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -214,15 +214,22 @@ def conflict_of(product: Product, version: int) -> Conflict:
     )
 
 
-def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch: uuid.UUID, *, bump: bool) -> Saved:
+def append(
+    catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch: uuid.UUID, *, bump: bool,
+    known: tuple[dict[int, list[Fact]], dict[int, panel_log.Speaks]] | None = None,
+) -> Saved:  # fmt: skip
     """Inside a transaction: decisions, and all that folds out of them. One card a product; the number of queries does
-    not grow with the number of cards."""
+    not grow with the number of cards. ``known``: what was said of the products before and in which voice the reviewer
+    speaks, where the caller has looked already."""
     products = [card.product.id for card in cards]
     if bump:
         QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
     items = {i.product_id: i for i in QueueItem.objects.filter(product__in=products).select_related("product")}
-    before = facts_of(products)
-    speak = panel_log.voices(catalogue, items, before, reviewer=by.reviewer, how=by.input, settles=by.settles)
+    if known is None:
+        before = facts_of(products)
+        speak = panel_log.voices(catalogue, items, before, reviewer=by.reviewer, how=by.input, settles=by.settles)
+    else:
+        before, speak = known
     cards = [panel_log.unsaid(card, before[card.product.id], speak[card.product.id], by.reviewer) for card in cards]
     shown = {
         (s.product_id, s.tag_id): s
@@ -236,34 +243,8 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
     standing = {product: fold(before[product]) if product in alone else Standing({}, {}) for product in products}
     follows = {} if unseen else consequences(cards, standing, batch)
     for card in cards:
-        item = items[card.product.id]
-        for choice in (*card.choices, *follows.get(card.product.id, ())):
-            claim = None if item.blind or unseen else shown.get((card.product.id, choice.tag.id))
-            rows.append(
-                Decision(
-                    id=choice.id,
-                    catalogue=catalogue,
-                    product=card.product,
-                    facet_id=choice.tag.facet_id,
-                    tag=choice.tag,
-                    verdict=choice.verdict,
-                    reason=choice.reason,
-                    model_version_id=claim.model_version_id if claim else None,
-                    score_shown=claim.score if claim else None,
-                    evidence_shown=claim.spans if claim else [],
-                    source=claim.source if claim else "",
-                )
-            )
-        rows += [
-            Decision(
-                id=uuid.uuid5(batch, f"complete:{card.product.id}:{facet.id}"),
-                catalogue=catalogue,
-                product=card.product,
-                facet=facet,
-                verdict=Verdict.COMPLETE,
-            )
-            for facet in card.complete
-        ]
+        claims = {} if items[card.product.id].blind or unseen else shown
+        rows += _rows_of(catalogue, card, (*card.choices, *follows.get(card.product.id, ())), claims, batch)
     for row in rows:
         row.reviewer, row.role, row.input = by.reviewer, by.role, by.input
         row.voice, row.wanted = speak[row.product_id].voice, speak[row.product_id].wanted
@@ -277,6 +258,39 @@ def append(catalogue: Catalogue, cards: Sequence[Card], by: Circumstances, batch
     if chosen:
         ChosenEvidence.objects.bulk_create(chosen)
     return saved
+
+
+def _rows_of(
+    catalogue: Catalogue,
+    card: Card,
+    choices: Iterable[Choice],
+    claims: Mapping[tuple[int, int], Suggestion],
+    batch: uuid.UUID,
+) -> Iterator[Decision]:
+    """One card's choices and completions as decisions, with the suggestion that was on screen beside each choice."""
+    for choice in choices:
+        claim = claims.get((card.product.id, choice.tag.id))
+        yield Decision(
+            id=choice.id,
+            catalogue=catalogue,
+            product=card.product,
+            facet_id=choice.tag.facet_id,
+            tag=choice.tag,
+            verdict=choice.verdict,
+            reason=choice.reason,
+            model_version_id=claim.model_version_id if claim else None,
+            score_shown=claim.score if claim else None,
+            evidence_shown=claim.spans if claim else [],
+            source=claim.source if claim else "",
+        )
+    for facet in card.complete:
+        yield Decision(
+            id=uuid.uuid5(batch, f"complete:{card.product.id}:{facet.id}"),
+            catalogue=catalogue,
+            product=card.product,
+            facet=facet,
+            verdict=Verdict.COMPLETE,
+        )
 
 
 def store(
@@ -319,7 +333,7 @@ def store(
     Change.objects.bulk_create(changes)
     panel_log.record_turns(catalogue, rows)
     if any(row.voice in PUBLIC for row in rows):
-        learning.after_decisions(catalogue=catalogue, seq=last)
+        learning.after_decisions(catalogue=catalogue)
     version = max((item.version for item in items.values()), default=0)
     return Saved(last, version, len(rows), batch)
 
@@ -338,8 +352,10 @@ def _keep_version(rows: Sequence[Decision], items: dict[int, QueueItem], silent:
 
 def take_seq(catalogue: Catalogue, count: int) -> int:
     """Take the next ``count`` numbers; returns the last of them. Holds the counter until the transaction ends."""
-    Catalogue.objects.filter(pk=catalogue.pk).update(seq=F("seq") + count)
-    last: int = Catalogue.objects.values_list("seq", flat=True).get(pk=catalogue.pk)
+    table = connection.ops.quote_name(Catalogue._meta.db_table)
+    with connection.cursor() as cursor:  # one statement; the ORM has no RETURNING for updates
+        cursor.execute(f"UPDATE {table} SET seq = seq + %s WHERE id = %s RETURNING seq", [count, catalogue.pk])  # noqa: S608
+        last: int = cursor.fetchone()[0]
     return last
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from annotations.actions import audit
+from annotations.actions import audit, new_values
 from annotations.actions.decide import Card, Choice, Circumstances, save_cards
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, Event, Facet, Input, Membership, Product, Reason, Role, User, Verdict
@@ -63,7 +63,8 @@ def decide_lines(
     """Store ``{product, facet, tag, verdict, reviewer}`` and ``{product, complete: true | [facets], reviewer}`` lines.
 
     Lines about one product are saved as one card, in their order. A bad line is a problem and the others go in.
-    A reviewer without an account gets one that cannot sign in, so that the log names them.
+    A value that an open facet or one of numbers does not have yet becomes its tag. A reviewer without an account gets
+    one that cannot sign in, so that the log names them.
     """
     report = Decided(seq=catalogue.seq)
     names = Names.of(catalogue)
@@ -79,6 +80,7 @@ def decide_lines(
         }
         for product in products.values():
             product.catalogue = catalogue
+        new_values.take_values(catalogue=catalogue, values=_said(parsed, products, names), user=user, names=names)
         for drafts in _rounds(_drafts(parsed, products, names, report)):
             by_reviewer: dict[str, list[_Draft]] = {}
             for draft in drafts:
@@ -113,6 +115,16 @@ def _parse(number: int, line: str | Mapping[str, Any], report: Decided) -> Mappi
             report.say(number, f"no-{name}", _("This line names no “%(name)s”.") % {"name": name}, line.get(name, ""))
             return None
     return line
+
+
+def _said(
+    parsed: Iterable[tuple[int, Mapping[str, Any]]], products: Mapping[str, Product], names: Names
+) -> Iterator[tuple[Facet, str, Product]]:
+    """Values that a line gives a product in a facet which takes new ones: those without a tag get it at once."""
+    for _number, row in parsed:
+        product, facet = products.get(str(row["product"])), names.facet(str(row.get("facet") or ""))
+        if product and facet and facet.takes_new_values and row.get("verdict") in (Verdict.ACCEPT, Verdict.ADD):
+            yield facet, str(row.get("tag") or ""), product
 
 
 def _drafts(
@@ -162,8 +174,7 @@ def _choice(number: int, row: Mapping[str, Any], names: Names, report: Decided) 
         return None
     tag = names.tag(facet, str(row.get("tag") or ""))
     if tag is None:
-        message = _("“%(facet)s” has no tag of this name.") % {"facet": facet.label}
-        report.say(number, "unknown-tag", message, row.get("tag", ""))
+        report.say(number, *_no_tag(facet, str(row.get("tag") or "")), row.get("tag", ""))
         return None
     if row.get("verdict") not in VERDICTS:
         message = _("The verdict is none of accept, reject, add, remove.")
@@ -174,6 +185,16 @@ def _choice(number: int, row: Mapping[str, Any], names: Names, report: Decided) 
         report.say(number, "reason", _("This reason is not known."), reason)
         return None
     return Choice(tag, str(row["verdict"]), reason=reason)
+
+
+def _no_tag(facet: Facet, text: str) -> tuple[str, str]:
+    """Code and message: why the facet has no such tag."""
+    if facet.kind == Facet.Kind.NUMERIC:
+        try:
+            new_values.checked(facet, text)
+        except Refused as no:
+            return no.code, no.message
+    return "unknown-tag", _("“%(facet)s” has no tag of this name.") % {"facet": facet.label}
 
 
 def _rounds(drafts: Iterable[_Draft]) -> Iterator[list[_Draft]]:

@@ -12,7 +12,7 @@ from annotations.actions.decide import APPROVES, Card, Choice, Circumstances, co
 from annotations.actions.errors import Refused
 from annotations.actions.together import Sent, Together, save_together
 from annotations.models import Product, ProductTag, Suggestion, Tag, Verdict
-from annotations.queries.family import copied_facets
+from annotations.queries.family import copied_facets, looked_at
 
 
 def copy_to_family(
@@ -21,9 +21,11 @@ def copy_to_family(
     """Store the card, and what it says about facets that are no variant axis for each variant (given with the version
     that was on screen), all as one gesture with one undo.
 
-    A variant has the same tags afterwards in those facets: what stood there and is not on the card is removed. Variants
-    that changed since or that somebody else holds are held back; facets that do not apply to a variant's category are
-    left out. Raises Conflict, storing nothing, when the card's own product changed; Refused for another family's.
+    Facets of a variant that were looked at as a whole stay as they are; where that is all of them, whoever names the
+    variant means to replace what was said. In the facets that are copied a variant has the same tags afterwards: what
+    stood there and is not on the card is removed. Variants that changed since or that somebody else holds are held
+    back; facets that do not apply to a variant's category are left out. Raises Conflict, storing nothing, when the card's own product changed; Refused when the card itself cannot
+    be said, and for another family's.
     """
     product = card.product
     if any(p.family != product.family or p.catalogue_id != product.catalogue_id for p, _seen in variants):
@@ -35,16 +37,21 @@ def copy_to_family(
     for row in rows.select_related("tag__facet"):
         stands[row.product_id].append(row.tag)
     claimed = set(Suggestion.objects.filter(product__in=others).values_list("product", "tag"))
+    done = looked_at(others, facets)
     sent = [Sent(card, version)]
     for variant, seen in variants:
         there = [f for f in facets if f.applies(variant.category)]
-        choices = _choices(card, variant, {f.pk for f in there}, stands[variant.pk], claimed, batch)
+        there = [f for f in there if f.pk not in done.get(variant.pk, ())] or there
+        asked = {f.pk for f in there}
+        standing = [tag for tag in stands[variant.pk] if tag.facet_id in asked]
+        choices = _choices(card, variant, asked, standing, claimed, batch)
         if there:
             sent.append(Sent(Card(variant, choices, tuple(there)), seen))
     with transaction.atomic():
         together = save_together(catalogue=product.catalogue, sent=sent, by=by, batch=batch)
         if product.pk not in together.products:
-            raise conflict_of(product, version)
+            own = next((held for held in together.held if held.product == product.pk and held.message), None)
+            raise Refused(own.message, own.why) if own else conflict_of(product, version)
         return together
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 
 from django.utils.translation import gettext
 
@@ -13,6 +13,9 @@ from annotations.formats.rows import Problem, Row, Same, Severity
 from annotations.formats.rows import problem as problem_of
 from annotations.models import Facet, ImportBatch, ImportProblem
 from annotations.retelling import retell_all
+
+if TYPE_CHECKING:
+    from annotations.bridge.safety import WordList
 
 KEPT = 10_000
 """Problems of one import that are kept; further ones are counted."""
@@ -37,6 +40,17 @@ OWN_SENTENCES: Mapping[str, str] = {
     "not-archived": _(
         "Nothing was archived: %(detail)s rows could not be read, and their products would look like missing ones."
     ),
+    "retired-tag": _("The tag was retired and stays so. Restore it in the taxonomy if it is wanted again."),
+    "retired-facet": _("The facet was retired and stays so. Restore it in the taxonomy if it is wanted again."),
+    "no-unit": _("A facet of numbers needs the unit that they are counted in. It was taken as one of several values."),
+    "several-stand": _(
+        "%(detail)s products stand with several values of this facet, so it stays one of several values."
+    ),
+    "not-boolean": _("The facet is answered with yes or no. The tag was left out."),
+    "blocked-word": _(
+        "“%(detail)s” is a blocked word. The row was taken; nothing that has the word is suggested, and no tag is made of it."
+    ),
+    "blocked-tag": _("“%(detail)s” is a blocked word. The tag was taken, and is suggested for no product."),
     "bad-parent": _("The parent is no other tag of this facet. The tag stands at the top."),
     "long-facet": _("The property's name has more than %(limit)s characters. It was left out."),
     "long-value": _("The value has more than %(limit)s characters and is no tag. It was left out."),
@@ -55,6 +69,16 @@ def unreadable(facet: Facet, text: str) -> tuple[str, dict[str, Any]] | None:
     except NotANumber:
         return "not-a-number", {"unit": facet.unit}
     return None
+
+
+def blocked_words(row: Row, words: WordList | None) -> Iterator[tuple[str, str, str]]:
+    """(column, value, word) of each value of the row that has a blocked word, once each."""
+    if words:
+        values = [("title", row.title), ("description", row.description)]
+        values += [(name, value) for name, some in row.attributes.items() for value in some]
+        for column, value in values:
+            for word in dict.fromkeys(hit.word for hit in words.find(value or "")):
+                yield column, value, word
 
 
 def own_problem(code: str, *, severity: Severity = "warning", **place_and_params: Any) -> Problem:

@@ -1,4 +1,4 @@
-"""Jobs: enqueue, claim, finish, fail, give back, cancel, sweep.
+"""Jobs: enqueue, claim, finish, fail, give back, cancel, pause, resume, sweep.
 
 The row is the truth. The broker's message is a doorbell that may be lost, doubled or late without any harm: a claim is
 one guarded UPDATE, and workers also look for themselves (docs/decisions/0010-doorbells.md).
@@ -13,20 +13,29 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, models, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions.claims import Claim, JobCancelled, JobInterrupted, LeaseLost, TryAgain, lease_end
+from annotations.actions.claims import (
+    Claim,
+    JobCancelled,
+    JobInterrupted,
+    JobPaused,
+    LeaseLost,
+    TryAgain,
+    lease_end,
+)
 from annotations.models import Catalogue, Job, User, WorkerBeat
 from annotations.queries.jobs import claimable
 from tagstudio import doorbell
 
 __all__ = [
-    "Claim", "JobCancelled", "JobInterrupted", "LeaseLost", "TryAgain", "beat", "cancel", "claim", "end_cancelled", "enqueue",
-    "fail", "finish", "forget_worker", "give_back", "settle", "sweep",
+    "Claim", "JobCancelled", "JobInterrupted", "JobPaused", "LeaseLost", "TryAgain", "beat", "cancel", "claim",
+    "end_cancelled", "end_paused", "enqueue", "fail", "finish", "forget_worker", "give_back", "pause", "resume", "settle",
+    "sweep",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -43,6 +52,8 @@ def enqueue(
     params: dict[str, Any] | None = None,
     coalesce_key: str | None = None,
     slot: str | None = None,
+    needs: str = "",
+    rank: int = 0,
     not_before: datetime | None = None,
 ) -> Job:
     """A queued job, rung for when the transaction commits.
@@ -51,7 +62,8 @@ def enqueue(
     worker can start on it before the caller's own writes are there to be seen.
     """
     now = timezone.now()
-    due = not_before is None or not_before <= now
+    # what comes after everything else is rung for by nobody: workers find it when there is nothing better to do
+    due = rank == 0 and (not_before is None or not_before <= now)
     while True:
         if coalesce_key and (waiting := _touch_waiting(coalesce_key)):
             return waiting
@@ -59,7 +71,7 @@ def enqueue(
             with transaction.atomic():
                 job = Job.objects.create(
                     kind=kind, queue=queue, catalogue=catalogue, user=user, params=params or {},
-                    coalesce_key=coalesce_key, slot=slot, not_before=not_before, rung_at=now if due else None,
+                    coalesce_key=coalesce_key, slot=slot, needs=needs, rank=rank, not_before=not_before, rung_at=now if due else None,
                 )  # fmt: skip
         except IntegrityError:
             if coalesce_key is None:
@@ -70,13 +82,31 @@ def enqueue(
         return job
 
 
+def touch_waiting(*, coalesce_key: str) -> bool:
+    """Whether one with this key waits; it then cannot begin before the caller's own writes are there to be seen."""
+    return bool(_waiting(coalesce_key).update(coalesce_key=coalesce_key))
+
+
 def _touch_waiting(coalesce_key: str) -> Job | None:
-    waiting = Job.objects.filter(coalesce_key=coalesce_key, state=Job.State.QUEUED)
-    return waiting.first() if waiting.update(coalesce_key=coalesce_key) else None
+    return _waiting(coalesce_key).first() if touch_waiting(coalesce_key=coalesce_key) else None
 
 
-def claim(*, job_id: Any, owner: str) -> Claim | None:
-    """The job, if it waits (or ran under somebody whose lease is over) and its slot is free; else None."""
+def _waiting(coalesce_key: str) -> models.QuerySet[Job]:
+    return Job.objects.filter(coalesce_key=coalesce_key, state=Job.State.QUEUED)
+
+
+def claim(*, job_id: Any, owner: str, slots: Sequence[str] = ()) -> Claim | None:
+    """The job, if it waits (or ran under somebody whose lease is over) and its slot is free; else None.
+
+    slots: names of what this worker trains on; a job that needs one gets the first that is free
+    """
+    needs = Job.objects.filter(pk=job_id).values_list("needs", flat=True).first()
+    if not needs:
+        return _claim(job_id, owner)
+    return next((claim for slot in slots if (claim := _claim(job_id, owner, slot=slot))), None)
+
+
+def _claim(job_id: Any, owner: str, **more: Any) -> Claim | None:
     now = timezone.now()
     free = Job.objects.filter(claimable(now), pk=job_id)
     try:
@@ -86,12 +116,14 @@ def claim(*, job_id: Any, owner: str) -> Claim | None:
                 owner=owner[:120],
                 epoch=F("epoch") + 1,
                 attempts=F("attempts") + 1,
+                fruitless=F("fruitless") + 1,
                 lease_until=lease_end(),
                 started_at=now,
                 step="",
                 done_count=0,
                 total_count=0,
                 rate=0.0,
+                **more,
             )
     except IntegrityError:
         return None  # the slot is taken, or one with the same key runs: it goes on waiting
@@ -116,6 +148,26 @@ def end_cancelled(*, claim: Claim) -> None:
     _end(claim, Job.State.CANCELLED, error="", **claim.unwritten())
 
 
+def end_paused(*, claim: Claim) -> None:
+    """It rests, its slot is free; ``resume`` queues it again. The attempt does not count.
+
+    Resumed or cancelled before it got here, it is given back at once instead, for whoever is next to see to that.
+    """
+    mine = Job.objects.filter(pk=claim.job.pk, epoch=claim.epoch, state=Job.State.RUNNING)
+    said = claim.unwritten()
+    rests = {"state": Job.State.PAUSED, "pause_requested_at": None, "lease_until": None, "coalesce_key": None}
+    if (
+        not mine.filter(cancel_requested_at=None)
+        .exclude(pause_requested_at=None)
+        .update(**rests, **said, **_uncounted())
+    ):
+        mine.update(lease_until=lease_end(0), **said, **_uncounted())
+
+
+def _uncounted() -> dict[str, Any]:
+    return {"attempts": Greatest(F("attempts") - 1, 0), "fruitless": Greatest(F("fruitless") - 1, 0)}
+
+
 def _end(claim: Claim, state: Job.State, **fields: Any) -> None:
     mine = Job.objects.filter(pk=claim.job.pk, epoch=claim.epoch, state=Job.State.RUNNING)
     if not mine.update(state=state, finished_at=timezone.now(), lease_until=None, **fields):
@@ -126,8 +178,7 @@ def _end(claim: Claim, state: Job.State, **fields: Any) -> None:
 def give_back(*, claim: Claim, seconds: float = 0, counts: bool = True) -> None:
     """Let another worker have it after ``seconds``. It keeps its slot; a stopped worker's attempt does not count."""
     mine = Job.objects.filter(pk=claim.job.pk, epoch=claim.epoch, state=Job.State.RUNNING)
-    attempts = F("attempts") if counts else Greatest(F("attempts") - 1, 0)
-    mine.update(lease_until=lease_end(seconds), attempts=attempts, **claim.unwritten())
+    mine.update(lease_until=lease_end(seconds), **({} if counts else _uncounted()), **claim.unwritten())
 
 
 def cancel(*, job: Job, user: User | None) -> Job:
@@ -137,7 +188,7 @@ def cancel(*, job: Job, user: User | None) -> Job:
     """
     now = timezone.now()
     asked = Job.objects.filter(pk=job.pk, cancel_requested_at=None)
-    if asked.filter(state=Job.State.QUEUED).update(
+    if asked.filter(state__in=(Job.State.QUEUED, Job.State.PAUSED)).update(
         state=Job.State.CANCELLED, cancel_requested_at=now, finished_at=now
     ) or asked.filter(state=Job.State.RUNNING).update(cancel_requested_at=now):
         log.info("job %s (%s) cancelled by %s", job.pk, job.kind, user.pk if user else "-")
@@ -145,19 +196,56 @@ def cancel(*, job: Job, user: User | None) -> Job:
     return job
 
 
+def pause(*, job: Job, user: User | None) -> Job:
+    """Let it rest: at once when it waits; when it runs, its handler is told and stops where it can go on from.
+
+    A paused job holds neither its slot nor its coalesce key, so that others run and wait meanwhile. Sent twice, or
+    after the end, it changes nothing. Only for kinds whose handlers go on from where they stopped.
+    """
+    free = Job.objects.filter(pk=job.pk, cancel_requested_at=None, pause_requested_at=None)
+    if free.filter(state=Job.State.QUEUED).update(state=Job.State.PAUSED, coalesce_key=None) or free.filter(
+        state=Job.State.RUNNING
+    ).update(pause_requested_at=timezone.now()):
+        log.info("job %s (%s) paused by %s", job.pk, job.kind, user.pk if user else "-")
+    job.refresh_from_db()
+    return job
+
+
+def resume(*, job: Job, user: User | None) -> Job:
+    """Queue a paused job again; one that was asked to pause and has not got there yet simply goes on.
+
+    Anything else is left as it is.
+    """
+    now = timezone.now()
+    with transaction.atomic():
+        asked = Job.objects.filter(pk=job.pk, cancel_requested_at=None)
+        # fruitless: whoever resumes it has looked into what went wrong
+        if asked.filter(state=Job.State.PAUSED).update(
+            state=Job.State.QUEUED, pause_requested_at=None, fruitless=0, rung_at=now
+        ):
+            log.info("job %s (%s) resumed by %s", job.pk, job.kind, user.pk if user else "-")
+            transaction.on_commit(partial(doorbell.ring, str(job.pk), job.queue), robust=True)
+        else:
+            asked.filter(state=Job.State.RUNNING).update(pause_requested_at=None)
+    job.refresh_from_db()
+    return job
+
+
 def settle() -> int:
-    """End what nobody will work on any more: left behind and to be stopped, or left behind once too often."""
+    """End what nobody will work on any more: left behind and to be stopped or paused, or left behind once too often."""
     now = timezone.now()
     orphans = Job.objects.orphaned()
     stopped = orphans.exclude(cancel_requested_at=None).update(
         state=Job.State.CANCELLED, finished_at=now, lease_until=None
     )
+    paused = orphans.filter(cancel_requested_at=None).exclude(pause_requested_at=None)
+    stopped += paused.update(state=Job.State.PAUSED, pause_requested_at=None, lease_until=None, coalesce_key=None)
     failed = 0
-    for job in orphans.filter(attempts__gte=Job.MAX_ATTEMPTS):
+    for job in orphans.filter(cancel_requested_at=None, fruitless__gte=Job.MAX_ATTEMPTS):
         error = _(
             "The worker stopped %(times)d times while doing this (last step: %(step)s). It may need more memory than "
             "there is. The worker's log says more; then start it again."
-        ) % {"times": job.attempts, "step": job.step or _("start")}
+        ) % {"times": job.fruitless, "step": job.step or _("start")}
         failed += orphans.filter(pk=job.pk, epoch=job.epoch).update(
             state=Job.State.FAILED, finished_at=now, lease_until=None, error=error
         )
@@ -177,7 +265,7 @@ def _ring_again() -> int:
     """Ring for what should have been answered by now: again after 5 s, then after twice as long, a minute at most."""
     now = timezone.now()
     rung = 0
-    waiting = Job.objects.filter(claimable(now)).order_by("created_at")
+    waiting = Job.objects.filter(claimable(now), rank=0).order_by("created_at")
     for job in waiting.only("pk", "queue", "created_at", "rung_at")[:500]:
         last = job.rung_at
         pause = min(max((last - job.created_at).total_seconds(), settings.JOB_SWEEP_SECONDS), 60) if last else 0
@@ -187,10 +275,11 @@ def _ring_again() -> int:
     return rung
 
 
-def beat(*, name: str, queues: Sequence[str]) -> None:
-    """A worker says that it lives, and for which queues."""
+def beat(*, name: str, queues: Sequence[str], slots: Sequence[str] = ()) -> None:
+    """A worker says that it lives, for which queues, and what it trains on."""
     WorkerBeat.objects.update_or_create(
-        name=name[:120], defaults={"queues": ",".join(queues)[:60], "beat_at": timezone.now()}
+        name=name[:120],
+        defaults={"queues": ",".join(queues)[:60], "slots": list(slots), "beat_at": timezone.now()},
     )
 
 

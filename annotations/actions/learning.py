@@ -5,23 +5,22 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from django.db import IntegrityError, transaction
-from django.db.models import Max
 from django.utils import timezone
 
 from annotations.actions import jobs
+from annotations.actions.numbering import create_next
 from annotations.models import Catalogue, Job, ModelVersion, Tag, User
 from annotations.queries import asking
 
-TRIES = 5
 PROOF_EVERY = 20  # products looked at between two looks at what the order brings
 PROOF_LEAST = 12  # blind ones among them, fewer say nothing
 READ_AGAIN = timedelta(hours=1)  # after reading failed
 
 
-def after_decisions(*, catalogue: Catalogue, seq: int) -> Job:
+def after_decisions(*, catalogue: Catalogue) -> None:
     """At most one refit runs and one waits; a save that finds one waiting adds nothing."""
-    return request_refit(catalogue=catalogue)
+    if not jobs.touch_waiting(coalesce_key=_refit_key(catalogue)):
+        request_refit(catalogue=catalogue)
 
 
 def anything_to_learn(*, catalogue: Catalogue) -> bool:
@@ -30,7 +29,16 @@ def anything_to_learn(*, catalogue: Catalogue) -> bool:
 
 
 def request_refit(*, catalogue: Catalogue, user: User | None = None) -> Job:
-    return jobs.enqueue(kind="refit", queue="ml", catalogue=catalogue, user=user, coalesce_key=f"refit:{catalogue.pk}")
+    return jobs.enqueue(kind="refit", queue="ml", catalogue=catalogue, user=user, coalesce_key=_refit_key(catalogue))
+
+
+def _refit_key(catalogue: Catalogue) -> str:
+    return f"refit:{catalogue.pk}"
+
+
+def request_calibration(*, catalogue: Catalogue) -> Job:
+    """Calibrate anew in the background: at most one runs and one waits."""
+    return jobs.enqueue(kind="calibrate", queue="ml", catalogue=catalogue, coalesce_key=f"calibrate:{catalogue.pk}")
 
 
 def request_reading(*, catalogue: Catalogue) -> Job | None:
@@ -72,16 +80,8 @@ def request_score(*, catalogue: Catalogue, everything: bool = False, user: User 
 
 
 def new_version(*, catalogue: Catalogue, tier: str, **fields: Any) -> ModelVersion:
-    """The catalogue's next model, numbered in a row; two at once find different numbers."""
-    for attempt in range(TRIES):
-        last = ModelVersion.objects.filter(catalogue=catalogue).aggregate(last=Max("number"))["last"] or 0
-        try:
-            with transaction.atomic():
-                return ModelVersion.objects.create(catalogue=catalogue, tier=tier, number=last + 1, **fields)
-        except IntegrityError:
-            if attempt == TRIES - 1:
-                raise
-    raise AssertionError("unreachable")
+    """The catalogue's next model."""
+    return create_next(ModelVersion, catalogue=catalogue, tier=tier, **fields)
 
 
 def adopt_instant(
@@ -93,9 +93,17 @@ def adopt_instant(
     card: dict[str, Any],
     decided_seq: int,
     encoder: ModelVersion | None,
-) -> ModelVersion:
-    """Make a refitted head the one that suggests. Call inside the transaction that fences the job."""
+    promoted: int | None,
+) -> ModelVersion | None:
+    """Make a refitted head the one that suggests. Call inside the transaction that fences the job.
+
+    promoted: the full model that was promoted when the fit began; where it is another one now, nothing is done: None
+    """
     now = timezone.now()
+    fresh = Catalogue.objects.only("encoder", "serving").get(pk=catalogue.pk)
+    if fresh.encoder_id != promoted:
+        return None
+    catalogue.serving_id = fresh.serving_id
     ModelVersion.objects.filter(pk=catalogue.serving_id or 0, state=ModelVersion.State.PROMOTED).update(
         state=ModelVersion.State.RETIRED
     )

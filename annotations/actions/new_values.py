@@ -16,11 +16,11 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import tag_words
 from annotations.actions.errors import Refused
+from annotations.actions.naming import clean_label, language_of, slug_of_tag
 from annotations.actions.revisions import revising, revision_of
-from annotations.actions.tag_plans import language_of
-from annotations.actions.taxonomy import clean_label, slug_of_tag
 from annotations.formats import quantities
 from annotations.models import Catalogue, Facet, Product, Tag, TagRequest, User
+from annotations.queries.safety import words_of
 from annotations.queries.taxonomy import Names, number_of, tag_key
 
 
@@ -58,9 +58,12 @@ def take_values(
     was retired, or belongs to a facet that takes no new values makes none. ``names`` learns the new ones."""
     wanted: dict[int, dict[str, tuple[str, Product | None]]] = {}
     facets: dict[int, Facet] = {}
+    words = words_of(catalogue)
     for facet, text, product in values:
         if not facet.takes_new_values or (names and names.tag(facet, text)):
             continue
+        if words.find(text):
+            continue  # an import lists it; nobody gets a tag of it
         try:
             label = checked(facet, text)
         except Refused:

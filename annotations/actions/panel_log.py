@@ -126,6 +126,19 @@ def unsaid(card: Card, facts: Sequence[Fact], speaks: Speaks, reviewer: User) ->
     )
 
 
+def contradicting(
+    cards: Sequence[Card], before: Mapping[int, Sequence[Fact]], speak: Mapping[int, Speaks], reviewer: User
+) -> dict[int, Refused]:
+    """Product to why its card cannot be said: the reviewer gave another answer before, or somebody has the last word."""
+    found = {}
+    for card in cards:
+        try:
+            unsaid(card, before[card.product.id], speak[card.product.id], reviewer)
+        except Refused as refused:
+            found[card.product.id] = refused
+    return found
+
+
 def with_agreement(rows: Sequence[Decision], before: Mapping[int, Sequence[Fact]]) -> list[Decision]:
     """The rows, and after them the decisions in which panels agree, or no longer do, because of them."""
     found = list(rows)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from annotations.actions import bulk
 from annotations.formats.covers import FIELDS, Covers
 from annotations.formats.headers import normal
 from annotations.formats.patches import same_values
@@ -36,9 +37,9 @@ def complete(*, catalogue: Catalogue, incoming: Sequence[Incoming], covers: Cove
     A cell that holds what our own patch would say now (the tags a product came with and the approved ones) is no news
     of the source's: the product keeps what its source said. One query; for shops' files up to four.
     """
-    there = Product.objects.filter(catalogue=catalogue, external_id__in=[one.row.id for one in incoming])
+    there = Product.objects.filter(catalogue=catalogue, external_id__in=bulk.among(one.row.id for one in incoming))
     if lock:
-        there = there.select_for_update().order_by("id")
+        there = bulk.locked(there)
     stored = {p.external_id: p for p in there.only("external_id", *FIELDS, "attributes", "extra", "set_aside")}
     known = {p.pk: p.attributes for p in stored.values()}
     ours = patches_now(catalogue, covers.shape, known) if known and covers.shape in PATCHED else {}

@@ -33,10 +33,8 @@ class Move:
 
 
 def project(catalogue: Catalogue, moves: Sequence[Move]) -> None:
-    """Write the difference for all products at once: a handful of statements however many there are, and one more for
-    each product that loses a tag or a completion (which only an undo or a removal does)."""
-    for move in moves:
-        _take_away(move)
+    """Write the difference for all products at once: a handful of statements, however many there are."""
+    _take_away(moves)
     ProductTag.objects.bulk_create(
         [
             ProductTag(product_id=move.item.product_id, tag_id=tag, state=fact[0], decision_id=fact[1])
@@ -62,12 +60,18 @@ def project(catalogue: Catalogue, moves: Sequence[Move]) -> None:
     _set_statuses(catalogue, [move for move in moves if _may_change_status(move)])
 
 
-def _take_away(move: Move) -> None:
-    product = move.item.product_id
-    if gone := [tag for tag in move.old.tags if tag not in move.new.tags]:
-        ProductTag.objects.filter(product=product, tag__in=gone).delete()
-    if reopened := [facet for facet in move.old.complete if facet not in move.new.complete]:
-        FacetCompletion.objects.filter(product=product, facet__in=reopened).delete()
+def _take_away(moves: Sequence[Move]) -> None:
+    """What stood and no longer does, which only an undo or a removal brings about."""
+    gone = {(m.item.product_id, tag) for m in moves for tag in m.old.tags.keys() - m.new.tags.keys()}
+    if gone:
+        rows = ProductTag.objects.filter(product__in={p for p, _t in gone}, tag__in={t for _p, t in gone})
+        wanted = [pk for pk, *pair in rows.values_list("pk", "product", "tag") if tuple(pair) in gone]
+        ProductTag.objects.filter(pk__in=wanted).delete()
+    reopened = {(m.item.product_id, facet) for m in moves for facet in m.old.complete.keys() - m.new.complete.keys()}
+    if reopened:
+        done = FacetCompletion.objects.filter(product__in={p for p, _f in reopened})
+        wanted = [pk for pk, *pair in done.values_list("pk", "product", "facet") if tuple(pair) in reopened]
+        FacetCompletion.objects.filter(pk__in=wanted).delete()
 
 
 def _may_change_status(move: Move) -> bool:
@@ -83,7 +87,7 @@ def _set_statuses(catalogue: Catalogue, moves: Sequence[Move]) -> None:
     if not moves:
         return
     facets = list(Facet.objects.live().filter(catalogue=catalogue))
-    outcome: dict[tuple[str, bool, bool], list[int]] = {}
+    outcome: dict[tuple[str, bool, bool, bool], list[int]] = {}
     for move in moves:
         applicable = {facet.id for facet in facets if facet.applies(move.item.product.category)}
         open_facets = applicable - move.new.complete.keys()
@@ -95,9 +99,12 @@ def _set_statuses(catalogue: Catalogue, moves: Sequence[Move]) -> None:
         status = _status(move, open_facets, votes)
         # looked at as a whole, by all who should or by whoever holds it: they are through with it
         through = not open_facets or move.item.lease_owner_id in closed
-        outcome.setdefault((status, status == Status.DONE != move.item.status, through), []).append(move.item.pk)
-    for (status, now_done, through), items in outcome.items():
+        now_done, was_new = status == Status.DONE != move.item.status, move.item.status == Status.NEW != status
+        outcome.setdefault((status, now_done, was_new, through), []).append(move.item.pk)
+    for (status, now_done, was_new, through), items in outcome.items():
         fields: dict[str, Any] = {"lease_owner": None, "lease_until": None} if through else {}
+        if was_new or status == Status.NEW:
+            fields["was_new"] = was_new
         if now_done:
             fields |= {"status": status, "done_at": timezone.now()}
         elif status != Status.DONE:
@@ -115,6 +122,6 @@ def _status(move: Move, open_facets: set[int], votes: Mapping[int, FacetPanel]) 
     if any(facet in votes and votes[facet].answers for facet in open_facets):
         torn = all(facet in votes and votes[facet].outcome is Outcome.CONFLICT for facet in open_facets)
         return Status.CONFLICT if torn else Status.SECOND_OPINION
-    if move.item.status in (Status.DONE, Status.CONFLICT) or move.old.doubted or votes:
-        return Status.QUEUED
-    return move.item.status
+    if move.item.status in (Status.NEW, Status.QUEUED):
+        return move.item.status
+    return Status.NEW if move.item.was_new else Status.QUEUED

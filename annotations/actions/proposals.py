@@ -1,17 +1,56 @@
-"""Deciding on what the catalogue proposes for its taxonomy: a new tag, another word for one, or not wanted."""
+"""Looking for what a catalogue proposes for its taxonomy, and deciding on it: a new tag, another word for one, or not
+wanted, which can be taken back."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from annotations.actions import audit
+from annotations.actions import audit, jobs
 from annotations.actions.errors import Refused
-from annotations.actions.tag_plans import language_of, readable
-from annotations.actions.taxonomy import add_tag, clean_label, edit_tag
-from annotations.models import Catalogue, DeclinedProposal, Event, Facet, Tag, User
-from annotations.queries.proposals import digest_of
+from annotations.actions.naming import clean_label, language_of, readable
+from annotations.actions.tags import add_tag, edit_tag
+from annotations.models import Catalogue, DeclinedProposal, Event, Facet, FoundProposals, Job, Tag, User
+from annotations.queries.proposals import Known, digest_of, mine
 from annotations.queries.taxonomy import Names
+
+
+def request_look(*, catalogue: Catalogue, user: User | None) -> Job:
+    """A job that looks through the catalogue; one that waits already comes back instead of a second."""
+    return jobs.enqueue(
+        kind="proposals", queue="io", catalogue=catalogue, user=user, coalesce_key=f"proposals:{catalogue.pk}"
+    )
+
+
+def look(
+    *,
+    catalogue: Catalogue,
+    fence: Callable[[], object] = lambda: None,
+    tell: Callable[[int, int], object] = lambda n, of: None,
+) -> FoundProposals:
+    """Look now and keep what was found in the place of what the last look found."""
+    mined = mine(catalogue, Known(catalogue), tell, lambda products: _read(catalogue, products))
+    with transaction.atomic():
+        fence()
+        kept, _made = FoundProposals.objects.update_or_create(
+            catalogue=catalogue,
+            defaults={
+                "found": [one.to_json() for one in mined.found], "products": mined.products, "looked_at": timezone.now(),
+            },
+        )  # fmt: skip
+    return kept
+
+
+def _read(catalogue: Catalogue, products: list[int]) -> Iterable[tuple[int, str, str]]:
+    """What the promoted model reads in their texts."""
+    if catalogue.encoder_id is None:
+        return ()
+    from annotations import bridge  # loads numpy and more: only where a model is there to be asked
+
+    return bridge.open_values(catalogue, products)
 
 
 def accept_as_tag(*, facet: Facet, text: str, user: User) -> Tag:
@@ -39,9 +78,23 @@ def decline_proposal(
     with transaction.atomic():
         digest = digest_of(kind, text, facet=facet, tag=tag)
         declined, made = DeclinedProposal.objects.get_or_create(
-            catalogue=catalogue, digest=digest, defaults={"text": text, "user": user}
+            catalogue=catalogue,
+            digest=digest,
+            defaults={"text": text, "user": user, "kind": kind, "facet": facet, "tag": tag},
         )
         if made:
             data = {"what": "proposal declined", "kind": kind, "facet": facet.slug if facet else ""}
             audit.record(word=Event.TAXONOMY_CHANGED, catalogue=catalogue, user=user, target=text, data=data)
     return declined
+
+
+def take_back_decline(*, declined: DeclinedProposal, user: User) -> None:
+    """It may be proposed again: at once where the last look found it. Taken back twice it is taken back once."""
+    with transaction.atomic():
+        if DeclinedProposal.objects.filter(pk=declined.pk).delete()[0]:
+            data = {
+                "what": "decline taken back", "kind": declined.kind, "facet": declined.facet.slug if declined.facet else "",
+            }  # fmt: skip
+            audit.record(
+                word=Event.TAXONOMY_CHANGED, catalogue=declined.catalogue, user=user, target=declined.text, data=data
+            )

@@ -35,6 +35,8 @@ from annotations.models import (
 )
 from annotations.models.review import QueueItemQuerySet
 from annotations.queries import assignment
+from annotations.queries.clashes import clashing
+from annotations.queries.products import search_condition
 
 TRIES = 20  # rounds of looking for a free item before giving up; each round skips what others took meanwhile
 
@@ -46,6 +48,7 @@ QUEUES: dict[str, tuple[str, ...]] = {
     "conflicts": (Status.CONFLICT,),
     "flagged": (Status.QUEUED, Status.NEW, Status.SECOND_OPINION, Status.CONFLICT),
     "blind": (Status.QUEUED, Status.NEW),
+    "text-picture": (Status.QUEUED, Status.NEW, Status.SECOND_OPINION),  # those that clash, the widest apart first
     "mine": tuple(Status),  # in the order in which the reviewer decided on them, the latest first
 }
 MINE = 50  # products of one's own that can be looked at again
@@ -73,21 +76,24 @@ def lease_next(
     still open, ``category`` those below a path, ``search`` those with these words in the title or the external id,
     ``split`` (a revision's number) those whose tag was split, the products of one part together. A flagged product waits
     for a lead in the queue of its own, and in no other. An unknown queue raises KeyError. Cost does not grow with the
-    catalogue: each status is read from the top of one index (a search reads until it found enough).
+    catalogue: each status is read from the top of one index (a search reads the narrow index of words first).
     """
     statuses = QUEUES[queue]
+    said = search_condition(catalogue, search, "product") if search else Q()
     if queue == "mine":
-        return _mine(catalogue, user, facet, category, search, count, exclude)
+        return _mine(catalogue, user, facet, category, said, count, exclude)
     narrowed = facet or category or search or split
     taken = _gold(catalogue, user, count, exclude) if queue in MIXED and not narrowed else []
     shares = _shares(catalogue, user)
     # once more at the end: what moved up while we looked further down (new to queued, as a scoring ends) is no end
     for status in (*statuses, *statuses[:1]) if len(statuses) > 1 else statuses:
         waiting = QueueItem.objects.filter(catalogue=catalogue, status=status)
-        waiting = _narrowed(waiting, queue, facet, category, search)
+        waiting = _narrowed(waiting, queue, facet, category, said)
         order: tuple[Any, ...] = QUEUE_ORDER
         if split:
             waiting, order = _of_split(waiting, catalogue, split), ("place", "id")
+        elif queue == "text-picture":
+            waiting, order = clashing(waiting, catalogue, facet), ("-product__clash__gap", "id")
         if status in (Status.SECOND_OPINION, Status.CONFLICT):
             waiting = _unanswered(waiting, user, facet)
         for share in shares:
@@ -169,7 +175,7 @@ def lease_free(*, items: Sequence[QueueItem], user: User, catalogue: Catalogue) 
 
 
 def _mine(
-    catalogue: Catalogue, user: User, facet: str, category: str, search: str, count: int, exclude: Collection[int]
+    catalogue: Catalogue, user: User, facet: str, category: str, said: Q, count: int, exclude: Collection[int]
 ) -> list[QueueItem]:
     """What the user decided on last, wherever it stands now."""
     latest: dict[int, None] = {}
@@ -180,7 +186,7 @@ def _mine(
             break
     place = {pk: n for n, pk in enumerate(latest)}
     items = QueueItem.objects.filter(catalogue=catalogue, product__in=[pk for pk in latest if pk not in set(exclude)])
-    free = _narrowed(items, "mine", facet, category, search).free_for(user).select_related("product")
+    free = _narrowed(items, "mine", facet, category, said).free_for(user).select_related("product")
     wanted = sorted(free, key=lambda item: place[item.product_id])[:count]
     return lease_free(items=wanted, user=user, catalogue=catalogue) if wanted else []
 
@@ -190,14 +196,12 @@ def remember(*, catalogue: Catalogue, user: User, filters: dict[str, str]) -> No
     Membership.objects.filter(catalogue=catalogue, user=user).exclude(filters=filters).update(filters=filters)
 
 
-def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str, search: str = "") -> QueueItemQuerySet:
-    items = items.filter(product__archived_at=None)
+def _narrowed(items: QueueItemQuerySet, queue: str, facet: str, category: str, said: Q) -> QueueItemQuerySet:
+    items = items.filter(said, product__archived_at=None)
     if queue == "flagged":
         items = items.exclude(flagged="")
     elif queue != "mine":
         items = items.filter(flagged="")
-    if search:
-        items = items.filter(Q(product__title__icontains=search) | Q(product__external_id__icontains=search))
     if queue == "blind":
         items = items.filter(blind=True)
     if category:

@@ -37,8 +37,10 @@ def write_note(*, catalogue: Catalogue, model: ModelVersion, user: User, text: s
 
 
 def files_of(model: ModelVersion) -> Path:
-    """Where its bundle lies. Raises NotFound when it was discarded or pruned."""
-    folder = Path(settings.MODELS_ROOT) / model.path
+    """Where its bundle lies. Raises NotFound when it was discarded or pruned, Refused when the shared storage fails."""
+    from annotations import bridge  # loads numpy and more: only for who takes a model away
+
+    folder = bridge.files_here(model.path, model.sha256)
     if not model.path or not (folder / "bundle.json").is_file():
         raise NotFound(_("The files of %(model)s are gone.") % {"model": model.name}, "no_files")
     return folder
@@ -54,7 +56,13 @@ def receive_model(*, catalogue: Catalogue, user: User, sent: Sent) -> TrainingRu
         keep(sent, path)
         with transaction.atomic():
             job = jobs.enqueue(kind=KIND, queue="ml", catalogue=catalogue, user=user, params={"file": name})
-            run = training.new_run(catalogue=catalogue, job=job, user=user, plan={"uploaded": plain_name(sent)})
+            run = training.new_run(
+                catalogue=catalogue,
+                job=job,
+                user=user,
+                plan={"uploaded": plain_name(sent)},
+                reason=TrainingRun.Reason.UPLOAD,
+            )
             audit.record(word=Event.TRAINING_STARTED, catalogue=catalogue, user=user, target=str(run), data=run.plan)
     except BaseException:
         path.unlink(missing_ok=True)

@@ -11,22 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from annotations.actions import jobs, tag_words
 from annotations.actions.decide import Circumstances
 from annotations.actions.errors import Conflict, Refused
+from annotations.actions.facets import reopen, settle
+from annotations.actions.naming import slug_of, texts, word_lists
 from annotations.actions.reshape_work import left_to_do, work_off
 from annotations.actions.revisions import Revising, revising, revision_of
-from annotations.actions.taxonomy import reopen, settle, slug_of, texts, word_lists
 from annotations.models import Facet, Job, Tag, TaxonomyRevision
 from annotations.queries.taxonomy import Names
-from annotations.queries.taxonomy_changes import touches
+from annotations.queries.taxonomy_changes import LISTS, still_loading, tags_of_list
+from annotations.queries.touches import touches
 
 AT_ONCE = 300
 """Products that are decided on within the request; more of them are a job."""
@@ -113,18 +115,21 @@ def undo_revision(*, revision: TaxonomyRevision, by: Circumstances) -> Reshaped:
     Raises Refused when it cannot be: a list of thousands, one that was undone already, or a row that was changed since
     in the same place (the later change is undone first).
     """
-    if revision.undoes_id is None and not revision.before:
+    listed = revision.word in LISTS and not revision.data.get("not_undoable")
+    if revision.undoes_id is None and not revision.before and not listed:
         raise Refused(_("this change can't be undone as a whole: undo it where it went wrong"), "not_undoable")
     if TaxonomyRevision.objects.filter(undoes=revision).exists():
         raise Conflict(_("this change was undone already"), "undone")
-    if revision.pending:
+    if revision.pending or still_loading(revision):
         raise Conflict(_("this change is still at work: cancel its job or let it end"), "pending")
     rows = _rows_of(revision)
-    data = {"undoes": revision.number, "what": revision.word, "revision_id": revision.pk}
+    moment = timezone.now()
+    data: dict[str, Any] = {"undoes": revision.number, "what": revision.word, "revision_id": revision.pk}
+    data["moment"] = moment.isoformat()
     data |= {name: revision.data[name] for name in ("facet", "tag", "into") if name in revision.data}
     with revising(catalogue=revision.catalogue, word="undone", data=data, user=by.reviewer, undoes=revision) as change:
         for entry in reversed(revision.before):
-            _put_back(change, rows[entry["kind"], entry["id"]], entry)
+            _put_back(change, rows[entry["kind"], entry["id"]], entry, moment)
         tags = [row for row in rows.values() if isinstance(row, Tag)]
         tag_words.index(tags)
         facets = [row for row in rows.values() if isinstance(row, Facet) and row.retired_at is None]
@@ -133,7 +138,9 @@ def undo_revision(*, revision: TaxonomyRevision, by: Circumstances) -> Reshaped:
             settle(revision.catalogue)
         change.revision.pending = True
         left = left_to_do(change.revision)
-        change.revision.report = {"decisions_before": left}
+        report = touches(tags).as_dict()
+        report["tags"] += tags_of_list(change.revision).count()
+        change.revision.report = {**report, "decisions_before": left}
     return _begin(change.revision, by, left)
 
 
@@ -159,7 +166,8 @@ def _rows_of(revision: TaxonomyRevision) -> dict[tuple[str, int], Facet | Tag]:
     return rows
 
 
-def _put_back(change: Revising, row: Facet | Tag, entry: Mapping[str, Any]) -> None:
+def _put_back(change: Revising, row: Facet | Tag, entry: Mapping[str, Any], moment: datetime) -> None:
+    """``moment``: when what was new is retired, so that it can be told from what somebody retired."""
     for name, was in entry["was"].items():
         now = entry["now"][name]
         if name == "not_with":
@@ -171,7 +179,7 @@ def _put_back(change: Revising, row: Facet | Tag, entry: Mapping[str, Any]) -> N
                 raise _changed_since(row)
             if not was and isinstance(row, Tag) and row.shortcut and _taken(row):
                 change.change(row, shortcut=None)
-            change.change(row, retired_at=parse_datetime(was) if was else None)
+            change.change(row, retired_at=moment if was else None)
         elif name == "synonyms":
             change.change(row, synonyms=_without(getattr(row, name), now, was))
         elif getattr(row, name) != now:

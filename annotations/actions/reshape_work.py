@@ -9,11 +9,14 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Exists, F, Max, OuterRef, QuerySet
 from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
+from annotations.actions import tag_words
 from annotations.actions.decide import Card, Choice, Circumstances, append, store
 from annotations.actions.errors import Refused
 from annotations.models import (
+    Change,
     Decision,
     FacetCompletion,
     Input,
@@ -27,9 +30,11 @@ from annotations.models import (
 )
 from annotations.queries.standing import facts_of
 from annotations.queries.tag_words import folded
+from annotations.queries.taxonomy_changes import list_undone_by, tags_of_list
 
 PRODUCTS_AT_ONCE = 200
 DECISIONS_AT_ONCE = 400
+TAGS_AT_ONCE = 1000
 Fence = Callable[[], object]
 Tell = Callable[[int, int], object]
 
@@ -60,6 +65,7 @@ def work_off(
         made = Decision.objects.filter(batch=revision.decided_as)
         revision.report |= {
             "decisions": made.count(), "products": made.values("product").distinct().count(),
+            "events": 1 + Change.objects.filter(decision__in=made).count(),
         }  # fmt: skip
         revision.pending = False
         revision.save(update_fields=["report", "pending"])
@@ -73,7 +79,7 @@ def left_to_do(revision: TaxonomyRevision) -> int:
     if revision.word == "tag split":
         return _unqueued(revision).count()
     if revision.word == "undone":
-        return _counting(revision).count() + _moved_on(revision).count()
+        return _counting(revision).count() + _moved_on(revision).count() + tags_of_list(revision).count()
     return 0
 
 
@@ -170,7 +176,7 @@ def _moved_on(revision: TaxonomyRevision) -> QuerySet[SplitItem]:
 def _undo(revision: TaxonomyRevision, by: Circumstances) -> int:
     decisions = list(_counting(revision).select_related("product").order_by("seq")[:DECISIONS_AT_ONCE])
     if not decisions:
-        return _put_back_split(revision, by)
+        return _put_back_split(revision, by) or _put_back_list(revision)
     catalogue = revision.catalogue
     products = list(dict.fromkeys(d.product_id for d in decisions))
     QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
@@ -206,6 +212,20 @@ def _put_back_split(revision: TaxonomyRevision, by: Circumstances) -> int:
         for i in items
     ]  # fmt: skip
     return _decide(revision, cards, by)
+
+
+def _put_back_list(revision: TaxonomyRevision) -> int:
+    """Tags that a list made are retired, or brought back where its undo is undone. Where they stand they stay."""
+    tags = list(tags_of_list(revision).select_related("facet").order_by("pk")[:TAGS_AT_ONCE])
+    found = list_undone_by(revision)
+    if not tags or found is None:
+        return 0
+    gone = parse_datetime(revision.data["moment"]) if found[1] else None
+    Tag.objects.filter(pk__in=[tag.pk for tag in tags]).update(retired_at=gone)
+    for tag in tags:
+        tag.retired_at = gone
+    tag_words.index(tags)
+    return len(tags)
 
 
 def _decide(revision: TaxonomyRevision, cards: list[Card], by: Circumstances) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,7 @@ from django.utils import timezone
 
 from annotations.actions import audit, learning
 from annotations.models import Catalogue, Event, Facet, Tag, TaxonomyRevision, User
+from annotations.queries.touches import touches, touches_of_facet
 
 
 def revise(
@@ -54,6 +56,10 @@ class Revising:
         self.revision = revision
         self.entries: list[dict[str, Any]] = []
 
+    def note(self, **counts: int) -> None:
+        """What it did beside its rows, for its report."""
+        self.revision.report |= counts
+
     def change(self, row: Facet | Tag, **fields: Any) -> None:
         before = {name: getattr(row, name) for name in fields}
         if before == fields:
@@ -68,6 +74,11 @@ class Revising:
         if before != sorted(others):
             tag.not_with.set(others)
             self.entries.append(_entry(tag, {"not_with": before}, {"not_with": sorted(others)}))
+
+    def remember(self, row: Facet | Tag, was: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+        """A row that the caller stores itself."""
+        told = {name: value for name, value in now.items() if was[name] != value}
+        self.entries.append(_entry(row, _plain({name: was[name] for name in told}), _plain(told)))
 
     def made(self, row: Facet | Tag) -> None:
         """Undone, a new row is retired: its slug stays taken, so that what was said of it keeps its meaning."""
@@ -98,11 +109,21 @@ def revising(
     data: Mapping[str, Any],
     user: User | None,
     undoes: TaxonomyRevision | None = None,
+    about: Facet | Tag | None = None,
 ) -> Iterator[Revising]:
-    """A transaction around one change of the taxonomy, as a revision that can be undone."""
+    """A transaction around one change of the taxonomy, as a revision that can be undone.
+
+    Its report says how many facets and tags it wrote and how many lines the feed gets (``events``); ``about`` is what
+    it is done to, counted before (``queries.touches``).
+    """
     with transaction.atomic():
         revision = revise(catalogue=catalogue, word=word, data=data, user=user, undoes=undoes)
         change = Revising(revision)
+        if about is not None:
+            counted = touches_of_facet(about) if isinstance(about, Facet) else touches([about])
+            revision.report = counted.as_dict()
         yield change
         revision.before = change.entries
+        wrote = Counter(kind for kind, _pk in {(entry["kind"], entry["id"]) for entry in change.entries})
+        revision.report = {"events": 1, **revision.report, "wrote_facets": wrote["facet"], "wrote_tags": wrote["tag"]}
         revision.save(update_fields=["before", "data", "report", "pending", "job"])

@@ -23,6 +23,7 @@ from annotations.models import (
     Tag,
     Verdict,
 )
+from annotations.queries.safety import blocked_tags
 from annotations.queries.taxonomy import Names, key_of
 
 SOURCE_SCORE = 0.9
@@ -79,8 +80,10 @@ def resolve(row: Row, names: Names, say: Say, *, dry_run: bool = False) -> RowTa
     return found
 
 
-def suggest(*, found: Sequence[tuple[int, RowTags]]) -> int:
-    """Store (product, its row's tags) as suggestions of the source, in place of what the source claimed before."""
+def suggest(*, catalogue: Catalogue, found: Sequence[tuple[int, RowTags]]) -> int:
+    """Store (product, its row's tags) as suggestions of the source, in place of what the source claimed before. Tags
+    with a blocked word are left out; the import lists them."""
+    blocked = blocked_tags(catalogue)
     rows = [
         Suggestion(
             product_id=product, tag=tag, score=SOURCE_SCORE, band=Band.LIKELY, source=Suggestion.Source.SOURCE,
@@ -88,6 +91,7 @@ def suggest(*, found: Sequence[tuple[int, RowTags]]) -> int:
         )
         for product, tags in found
         for tag in tags.tags
+        if tag.pk not in blocked
     ]  # fmt: skip
     claimed = {(row.product_id, row.tag_id) for row in rows}
     with transaction.atomic():
@@ -100,9 +104,7 @@ def suggest(*, found: Sequence[tuple[int, RowTags]]) -> int:
             unique_fields=["product", "tag"],
             update_fields=["score", "band", "source", "spans", "model_version"],
         )
-        QueueItem.objects.filter(product__in=[p for p, _t in found], status=QueueItem.Status.NEW).update(
-            status=QueueItem.Status.QUEUED
-        )
+        QueueItem.objects.filter(product__in=[p for p, _t in found]).scored()
     return len(rows)
 
 

@@ -57,8 +57,10 @@ def start_due() -> list[TrainingRun]:
     """Start what is due, each once however many ask. One that can't be started is tried again at its next time."""
     started = []
     for schedule in questions.schedules():
-        if not questions.outlook(schedule).due:
+        outlook = questions.outlook(schedule)
+        if not outlook.due:
             continue
+        reason = TrainingRun.Reason.DECISIONS if outlook.missing == 0 else TrainingRun.Reason.WEEK
         with transaction.atomic():
             mine = TrainingSchedule.objects.filter(pk=schedule.pk, started_at=schedule.started_at)
             if not mine.update(started_at=timezone.now()):
@@ -66,7 +68,7 @@ def start_due() -> list[TrainingRun]:
             try:
                 with transaction.atomic():
                     run = training.request_training(
-                        catalogue=schedule.catalogue, user=schedule.user, plan=schedule.plan
+                        catalogue=schedule.catalogue, user=schedule.user, plan=schedule.plan, reason=reason
                     )
             except Refused as refusal:
                 log.warning("the scheduled training of %s was refused: %s", schedule.catalogue.slug, refusal.message)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from django.db import transaction
 from django.utils.translation import gettext as _
 
 from annotations.actions.errors import Refused
 from annotations.actions.imports import refused
 from annotations.actions.tag_plans import FacetPlan, TagPlan, TagsImported, apply_plans
 from annotations.formats.rows import FileRefused
-from annotations.formats.starter import Starter, StarterCategory, branch, read_starter
+from annotations.formats.starter import Starter, StarterCategory, branch
+from annotations.formats.starter_confined import read_starter_confined
 from annotations.models import Catalogue, Facet, User
 
 CATEGORY = "product-category"
@@ -32,6 +32,7 @@ def load_starter(
     with_categories: bool = False,
     user: User | None = None,
     fence: Callable[[], object] = lambda: None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
 ) -> TagsImported:
     """Facets with their values from a published taxonomy, those that the branches name (all where none is named), and
     with ``with_categories`` the tree of categories as a facet of its own. Each facet gets the category paths it is for.
@@ -39,22 +40,31 @@ def load_starter(
     In ``languages`` (the catalogue's own where none are named), and in English where a name is in none of them. Loading
     again adds nothing. Raises Refused before anything is written when a file can't be used or a branch is not there.
     """
+    paths = [Path(path) for path in (attributes, categories) if path]
     try:
-        starter = read_starter(Path(attributes), Path(categories) if categories else None)
+        starter = read_starter_confined(paths)
     except FileRefused as refusal:
         raise refused(refusal) from refusal
+    plans = starter_plans(
+        starter, branches=branches, languages=languages or catalogue.languages, with_categories=with_categories
+    )
+    return apply_plans(
+        catalogue=catalogue, plans=plans, user=user, word="starter taxonomy", report=TagsImported(), fence=fence,
+        progress=progress,
+    )  # fmt: skip
+
+
+def starter_plans(
+    starter: Starter, *, branches: Sequence[str] = (), languages: Sequence[str], with_categories: bool = False
+) -> list[FacetPlan]:
+    """What a published taxonomy, or some branches of it, would be here. Raises Refused where a branch is not there."""
     chosen = branch(starter.categories, branches)
     if branches and not chosen:
         raise Refused(_("there is no branch “%(name)s”") % {"name": branches[0]}, "branch")
-    codes = list(languages or catalogue.languages)
-    plans = _plans(starter, chosen, codes, by_branch=bool(branches))
+    plans = _plans(starter, chosen, languages, by_branch=bool(branches))
     if with_categories and chosen:
-        plans.append(_category_plan(chosen, codes))
-    report = TagsImported()
-    with transaction.atomic():
-        fence()
-        apply_plans(catalogue=catalogue, plans=plans, user=user, word="starter taxonomy", report=report)
-    return report
+        plans.append(_category_plan(chosen, languages))
+    return plans
 
 
 def _plans(
@@ -72,18 +82,18 @@ def _plans(
     for facet in starter.facets:
         if by_branch and facet.handle not in used:
             continue
-        tags = [TagPlan(name=v.handle, labels=_in(v.labels, codes)) for v in facet.values]
+        tags = [TagPlan(name=v.handle, labels=in_languages(v.labels, codes)) for v in facet.values]
         paths = _paths(used.get(facet.handle, set()), by_id, codes[0] if codes else "en")
         plans.append(
             FacetPlan(
-                name=facet.handle, labels=_in(facet.labels, codes), tags=tags, kind=Facet.Kind.MULTI,
-                descriptions=_in(facet.descriptions, codes), categories=paths or None,
+                name=facet.handle, labels=in_languages(facet.labels, codes), tags=tags, kind=Facet.Kind.MULTI,
+                descriptions=in_languages(facet.descriptions, codes), categories=paths or None, widens=True,
             )
         )  # fmt: skip
     return plans
 
 
-def _in(labels: Mapping[str, str], codes: Sequence[str]) -> dict[str, str]:
+def in_languages(labels: Mapping[str, str], codes: Sequence[str]) -> dict[str, str]:
     said = {code: labels[code] for code in codes if code in labels}
     if said:
         return said
@@ -111,11 +121,15 @@ def _category_plan(chosen: Sequence[StarterCategory], codes: Sequence[str]) -> F
     above = {child: category.id for category in chosen for child in category.children}
     tags = [
         TagPlan(
-            name=category.id, labels=_in({code: names[-1] for code, names in category.path.items()}, codes),
+            name=category.id, labels=in_languages({code: names[-1] for code, names in category.path.items()}, codes),
             parent=above.get(category.id, ""),
         )
         for category in chosen
     ]  # fmt: skip
     return FacetPlan(
-        name=CATEGORY, labels=_in(CATEGORY_LABELS, codes), tags=tags, kind=Facet.Kind.SINGLE, labels_repeat=True
+        name=CATEGORY,
+        labels=in_languages(CATEGORY_LABELS, codes),
+        tags=tags,
+        kind=Facet.Kind.SINGLE,
+        labels_repeat=True,
     )

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 
-from annotations.models import Catalogue, ModelVersion, QueueItem, Suggestion, Tag
+from annotations.actions import former
+from annotations.models import Band, Catalogue, ModelVersion, QueueItem, Suggestion, Tag
+from annotations.queries.language_model import claims_of
+from annotations.queries.safety import blocked_tags
 
 PRODUCTS_PER_TRANSACTION = 100  # some five suggestions each: short enough that no reviewer waits
+CLAIMED = 0.5  # the score of a language model's claim that the model took over and gave up again
 SCORE_STEP = 0.005  # a score that moved by less is left as it is stored
 
 
@@ -51,7 +55,8 @@ def store(
     """Write them in the order given, in short transactions. Returns how many suggestions stand afterwards.
 
     Rows that say the same as before are not touched. ``advance(n)`` is told after each transaction how many products
-    it held; what it raises (a cancelled job) ends the work between two transactions.
+    it held; what it raises (a cancelled job) ends the work between two transactions. What stood before the promoted
+    full model is kept for its rollback. Raises Superseded between two transactions.
     """
     total = 0
     for chunk in _chunks(suggestions):
@@ -69,8 +74,15 @@ def _chunks(suggestions: Iterable[ProductSuggestions]) -> Iterator[list[ProductS
 
 def _store_chunk(chunk: Sequence[ProductSuggestions], model: ModelVersion | None) -> int:
     before: dict[int, dict[int, Suggestion]] = {c.product: {} for c in chunk}
-    for row in Suggestion.objects.filter(product__in=before):
+    for row in Suggestion.objects.filter(product__in=before).order_by("pk"):
         before[row.product_id][row.tag_id] = row
+    if model is not None:
+        _keep_former(model, before)
+    said = claims_of(list(before))
+    chunk = [
+        replace(offer, tags=_beside_claims(offer, before[offer.product], said.get(offer.product, set())))
+        for offer in chunk
+    ]
     fresh: list[Suggestion] = []
     gone: list[int] = []
     total = 0
@@ -88,7 +100,7 @@ def _store_chunk(chunk: Sequence[ProductSuggestions], model: ModelVersion | None
                         band=suggested.band,
                         source=suggested.source,
                         spans=suggested.spans,
-                        model_version=model,
+                        model_version=None if suggested.source == Suggestion.Source.LLM else model,
                     )
                 )
         # what an import offered as suggestions was no model's to take back
@@ -103,6 +115,33 @@ def _store_chunk(chunk: Sequence[ProductSuggestions], model: ModelVersion | None
     )
     _reorder(chunk)
     return total
+
+
+class Superseded(Exception):
+    """Another model was promoted, or the one before brought back, while this one's suggestions were written."""
+
+
+def _keep_former(model: ModelVersion, before: Mapping[int, Mapping[int, Suggestion]]) -> None:
+    """Raises Superseded where the model has neither the promoted encoder nor is the one that suggests."""
+    promoted, serving = Catalogue.objects.values_list("encoder", "serving").get(pk=model.catalogue_id)
+    if promoted != model.encoder_id and serving != model.pk:
+        raise Superseded
+    if promoted is not None:
+        former.keep(promoted, {product: rows.values() for product, rows in before.items()})
+
+
+def _beside_claims(offer: ProductSuggestions, stored: Mapping[int, Suggestion], said: Set[int]) -> list[SuggestedTag]:
+    """The model's tags, and what a language model claimed: its own where the model says nothing or only doubts."""
+    llm = Suggestion.Source.LLM
+    tags = {suggested.tag: suggested for suggested in offer.tags}
+    for tag in said:
+        row, suggested = stored.get(tag), tags.get(tag)
+        if suggested is None and row is not None and (row.source != Suggestion.Source.SOURCE or row.model_version_id):
+            tags[tag] = SuggestedTag(tag, row.score if row.source == llm else CLAIMED, Band.UNSURE, llm, row.spans)
+        elif suggested is not None and suggested.band == Band.UNSURE:
+            score = row.score if row is not None and row.source == llm else 0.0
+            tags[tag] = replace(suggested, source=llm, score=max(score, suggested.score))
+    return list(tags.values())
 
 
 def _same(row: Suggestion, suggested: SuggestedTag) -> bool:
@@ -122,21 +161,21 @@ def _reorder(chunk: Sequence[ProductSuggestions]) -> None:
         offer = ranked[item.product_id]
         held = item.lease_until is not None and item.lease_until > now
         blind = item.blind or (offer.blind and not held and item.version == 0)
-        was = (item.priority, item.why, item.blind, item.status, item.cluster)
+        was = (item.priority, item.why, item.blind, item.cluster)
         item.priority = offer.priority + item.boost if offer.priority is not None else item.priority
         # that the source changed under a tag stays said until somebody has looked
         kept = {"reopened": item.why["reopened"]} if item.why.get("reopened") else {}
         item.why, item.blind, item.cluster = {**offer.why, **kept}, blind, offer.cluster
-        if item.status == QueueItem.Status.NEW:
-            item.status = QueueItem.Status.QUEUED
-        if was != (item.priority, item.why, item.blind, item.status, item.cluster):
+        if was != (item.priority, item.why, item.blind, item.cluster):
             moved.append(item)
     # status is left to a guarded statement of its own: a decision may have come in between
     QueueItem.objects.bulk_update(moved, ["priority", "why", "blind", "cluster"])
-    QueueItem.objects.filter(product__in=ranked, status=QueueItem.Status.NEW).update(status=QueueItem.Status.QUEUED)
+    QueueItem.objects.filter(product__in=ranked).scored()
 
 
 def tag_ids(catalogue: Catalogue) -> dict[tuple[str, str], int]:
-    """(facet slug, tag slug) to primary key, of live tags."""
+    """(facet slug, tag slug) to primary key, of live tags that may be suggested: none of them has a blocked word."""
+    blocked = blocked_tags(catalogue)
     rows = Tag.objects.live().filter(facet__catalogue=catalogue, facet__retired_at=None)
-    return {(facet, tag): pk for pk, facet, tag in rows.values_list("pk", "facet__slug", "slug")}
+    found = rows.values_list("pk", "facet__slug", "slug")
+    return {(facet, tag): pk for pk, facet, tag in found if pk not in blocked}

@@ -1,30 +1,35 @@
-"""Many facets and tags at once: from a list that somebody wrote, or from what the products already say."""
+"""Many facets and tags at once, as one change: plans of what should be there, made true."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import transaction
 
-from annotations.actions import tag_words
-from annotations.actions.import_problems import own_problem, unreadable
-from annotations.actions.revisions import revise, revision_of
-from annotations.actions.taxonomy import NAME_CHARS, reopen, slug_of, slug_of_tag
-from annotations.formats.quantities import in_unit, written
+from annotations.actions import bulk, learning
+from annotations.actions.facets import reopen, with_several, yes_and_no
+from annotations.actions.import_problems import own_problem
+from annotations.actions.naming import slug_of
+from annotations.actions.revisions import Revising, revise, revision_of
+from annotations.actions.tag_placing import PlannedTags, parents_first
 from annotations.formats.rows import Problem
-from annotations.models import Catalogue, Facet, Product, Tag, User
-from annotations.queries.taxonomy import Names, key_of, number_said, tag_key
+from annotations.models import Catalogue, Facet, Tag, TaxonomyRevision, User
+from annotations.models.taxonomy import below
+from annotations.queries.taxonomy import Names, key_of
+from annotations.queries.taxonomy_changes import moments_of_undoing
 
-ENOUGH_PRODUCTS = 50
-"""Fewer products than this say nothing about whether a facet takes one value only."""
-FAMILIES_DIFFER = 0.5
-"""Share of families with unlike values from which a facet is a variant axis; below, it is a slip in the data."""
-MANY_VALUES, NEARLY_UNIQUE = 1000, 0.9
-"""A property with this many values, almost every one of them used once, is a number or a name and no facet."""
 PROBLEMS_LISTED = 1000
+TAGS_AT_ONCE = 2000
+"""Tags of a transaction, at most; how many it is says the pace."""
+WRITING_SECONDS = 0.1
+"""What a transaction may take where others wait for it: each has a fixed price of some milliseconds."""
+DIVIDED_FROM = 100
+"""A longer list of one facet may be cut into several transactions."""
+ENTRIES_MOST = 5000
+"""Rows that a change remembers as they were; one that changes more of those that were there can't be undone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,8 @@ class TagPlan:
 @dataclass(frozen=True, slots=True)
 class FacetPlan:
     """A facet to be there with its tags. None: nobody said, so what is there stays. ``labels_repeat``: several of its
-    tags may have one label (accessories, in many branches of a tree), so a tag is known by its name alone."""
+    tags may have one label (accessories, in many branches of a tree), so a tag is known by its name alone. ``widens``:
+    its categories join those that the facet is for already, instead of replacing them."""
 
     name: str
     labels: Mapping[str, str]
@@ -54,11 +60,14 @@ class FacetPlan:
     categories: Sequence[str] | None = None
     descriptions: Mapping[str, str] = field(default_factory=dict)
     labels_repeat: bool = False
+    unit: str | None = None
+    widens: bool = False
 
 
 @dataclass(slots=True)
 class TagsImported:
-    """``facets`` and ``tags`` that the source speaks of; how many of them are new; what could not be taken."""
+    """``facets`` and ``tags`` that the source speaks of; how many of them are new; what could not be taken. ``revision``
+    is the change's number, by which it is undone."""
 
     facets: int = 0
     tags: int = 0
@@ -67,6 +76,7 @@ class TagsImported:
     changed: int = 0
     problems: int = 0
     problem_list: list[Problem] = field(default_factory=list)
+    revision: int = 0
 
     def say(self, problem: Problem) -> None:
         self.problems += 1
@@ -75,285 +85,237 @@ class TagsImported:
 
 
 def apply_plans(
-    *, catalogue: Catalogue, plans: Sequence[FacetPlan], user: User | None, word: str, report: TagsImported
+    *,
+    catalogue: Catalogue,
+    plans: Sequence[FacetPlan],
+    user: User | None,
+    word: str,
+    report: TagsImported,
+    fence: Callable[[], object] = lambda: None,
+    progress: Callable[[int, int], object] = lambda done, total: None,
+    begun: Callable[[TaxonomyRevision], object] = lambda revision: None,
+    going_on: TaxonomyRevision | None = None,
 ) -> TagsImported:
-    """Make the plans true in one transaction: what is missing is added, labels and synonyms join those there.
+    """Make the plans true: what is missing is added, labels and synonyms join those there. One revision, undone as a
+    whole; some tags a transaction (``bulk.Pace``), so that others need not wait with their saves.
 
-    Slugs and positions of what is there stay. Doing it again changes nothing.
+    Slugs and positions of what is there stay. Doing it again changes nothing. What an undo took away comes back; what
+    its owner retired stays retired, as a problem.
+
+    fence:    called first in each transaction; what it raises rolls it back
+    progress: ``progress(done, total)`` in tags, between transactions; what it raises ends it half-way
+    begun:    is given the revision in the transaction that numbers it
+    going_on: the revision of an attempt that ended half-way
     """
     with transaction.atomic():
-        data = {"facets": len(plans), "tags": sum(len(p.tags) for p in plans)}
-        revise(catalogue=catalogue, word=word, data=data, user=user)
-        names = Names.of(catalogue)
-        taken = set(Facet.objects.filter(catalogue=catalogue).values_list("slug", flat=True))
-        added: dict[str, Facet] = {}
-        placed: dict[int, tuple[Facet, list[TagPlan]]] = {}
-        by_name = {plan.name for plan in plans if plan.labels_repeat}
-        for plan in plans:
-            spellings = (plan.name, *plan.labels.values())
-            facet = next((f for s in spellings if (f := names.facet(s) or added.get(key_of(s)))), None)
-            if facet is None:
-                facet = _new_facet(catalogue, plan, taken, len(taken))
-                taken.add(facet.slug)
-                added |= {key_of(spelling): facet for spelling in spellings}
-            elif _change_facet(facet, plan):
-                report.changed += 1
-            placed.setdefault(facet.id, (facet, []))[1].extend(plan.tags)
-        new = {facet.id: facet for facet in added.values()}
-        for facet, tags in placed.values():
-            fresh = facet.id in new
-            _place_tags(facet, tags, None if fresh else names, report, by_name=bool({facet.slug} & by_name))
-        reopen(catalogue, list(new.values()))
-        report.facets, report.new_facets = len(placed), len(new)
+        fence()
+        revision = going_on
+        if revision is None:
+            data = {"facets": len(plans), "tags": sum(len(p.tags) for p in plans)}
+            revision = revise(catalogue=catalogue, word=word, data=data, user=user)
+        report.revision = revision.number
+        begun(revision)
+    pace = bulk.Pace(most=TAGS_AT_ONCE, seconds=WRITING_SECONDS)
+    work = _Applying(catalogue, revision, report, named={key_of(plan.name) for plan in plans})
+    todo = deque(plans)
+    while todo:
+        with pace.keeping(), transaction.atomic():
+            fence()
+            work.catch_up()
+            work.place_facets([todo.popleft() for _ in range(min(len(todo), pace.rows))])
+            work.store()
+    total = sum(len(tags) for _facet, tags in work.placed.values())
+    done = 0
+    progress(done, total)
+    for some in work.portions(pace):
+        with pace.keeping(), transaction.atomic():
+            fence()
+            work.catch_up()
+            for facet, tags in some:
+                work.place_tags(facet, tags)
+                done += len(tags)
+            work.store()
+        progress(done, total)
+    with transaction.atomic():
+        fence()
+        work.end()
     return report
 
 
-def _new_facet(catalogue: Catalogue, plan: FacetPlan, taken: set[str], position: int) -> Facet:
-    return Facet.objects.create(
-        catalogue=catalogue,
-        slug=slug_of(plan.name, taken, "facet"),
-        labels=dict(plan.labels),
-        descriptions=dict(plan.descriptions),
-        kind=plan.kind or Facet.Kind.MULTI,
-        variant_axis=bool(plan.variant_axis),
-        required=bool(plan.required),
-        categories=list(plan.categories or ()),
-        position=position,
-    )
+class _Applying:
+    """Plans on their way into one revision. ``placed``: facet and its planned tags, by the facet's key."""
+
+    def __init__(
+        self, catalogue: Catalogue, revision: TaxonomyRevision, report: TagsImported, *, named: Set[str]
+    ) -> None:
+        self.catalogue, self.revision, self.report, self.named = catalogue, revision, report, named
+        self.change = Revising(revision)
+        self.change.entries = list(revision.before)
+        self.stored = len(self.change.entries)
+        self.placed: dict[int, tuple[Facet, list[TagPlan]]] = {}
+        self.added: dict[str, Facet] = {}  # what this change made, by any of its names
+        self.by_name: set[int] = set()
+        self.planned: PlannedTags | None = None  # of the facet at hand, which knows its earlier parts
+        self.undone = moments_of_undoing(catalogue)
+        self._read()
+
+    def _read(self) -> None:
+        self.names = Names.of(self.catalogue)
+        self.taken = {f.slug: f for f in Facet.objects.filter(catalogue=self.catalogue)}
+        self.listed = {facet.pk for facet in self.names.facets}
+        self.known_at = revision_of(self.catalogue.pk)
+
+    def place_facets(self, plans: Sequence[FacetPlan]) -> None:
+        for plan in plans:
+            spellings = (plan.name, *plan.labels.values())
+            meant = (f for s in spellings if (f := self.names.facet(s) or self.added.get(key_of(s))))
+            facet = next((f for f in meant if not is_another((f.slug, *f.labels.values()), plan, self.named)), None)
+            if facet is None:
+                facet = self._new_facet(plan)
+                if facet is None:
+                    continue
+                self.taken[facet.slug] = facet
+                self.added |= {key_of(spelling): facet for spelling in spellings}
+            elif _change_facet(self.change, facet, plan, self.report):
+                self.report.changed += 1
+            self.placed.setdefault(facet.pk, (facet, []))[1].extend(plan.tags)
+            if plan.labels_repeat:
+                self.by_name.add(facet.pk)
+        self.report.facets = len(self.placed)
+
+    def _new_facet(self, plan: FacetPlan) -> Facet | None:
+        """Made, or brought back where an undo took it away; None where its owner retired it."""
+        taken = self.taken
+        before = taken.get(slug_of(plan.name, (), "facet"))
+        if before is not None and before.retired_at is not None and _means(before, plan):
+            if before.retired_at not in self.undone:
+                self.report.say(own_problem("retired-facet", file="", line=0, column=plan.name, value=plan.name))
+                return None
+            self.change.change(before, retired_at=None)
+            return before
+        kind, unit = _kind_of(plan, self.report)
+        facet = Facet.objects.create(
+            catalogue=self.catalogue, slug=slug_of(plan.name, taken, "facet"), labels=dict(plan.labels),
+            descriptions=dict(plan.descriptions), kind=kind or Facet.Kind.MULTI, unit=unit or "",
+            variant_axis=bool(plan.variant_axis), required=bool(plan.required), categories=list(plan.categories or ()),
+            position=len(taken),
+        )  # fmt: skip
+        self.change.made(facet)
+        if facet.kind == Facet.Kind.BOOLEAN:
+            yes_and_no(facet, self.change)
+        return facet
+
+    def portions(self, pace: bulk.Pace) -> Iterator[list[tuple[Facet, Sequence[TagPlan]]]]:
+        """Facets with their tags, as many together as the pace says; a large facet in parts, parents before children."""
+        some: list[tuple[Facet, Sequence[TagPlan]]] = []
+        size = 0
+        for facet, tags in self.placed.values():
+            left = parents_first(facet, tags) if _is_divided(tags) else tags
+            while left:
+                part = left[: max(1, pace.rows - size)] if _is_divided(tags) else left
+                left = left[len(part) :]
+                some.append((facet, part))
+                size += len(part)
+                if size >= pace.rows:
+                    yield some
+                    some, size = [], 0
+        if some:
+            yield some
+
+    def place_tags(self, facet: Facet, tags: Sequence[TagPlan]) -> None:
+        if self.planned is None or self.planned.facet.pk != facet.pk:
+            every = self.placed[facet.pk][1]
+            self.planned = PlannedTags(
+                facet, every=every, change=self.change, report=self.report, undone=self.undone,
+                by_name=facet.pk in self.by_name, divided=_is_divided(every),
+            )  # fmt: skip
+        self.planned.place(tags, self.names if facet.pk in self.listed else None)
+
+    def catch_up(self) -> None:
+        """First in a transaction: from here nobody else changes the taxonomy, and what they changed since is known."""
+        Catalogue.objects.select_for_update().get(pk=self.catalogue.pk)
+        if revision_of(self.catalogue.pk) != self.known_at:
+            self._read()
+
+    def store(self) -> None:
+        """What was remembered so far, with the transaction that did it."""
+        entries = self.change.entries
+        if len(entries) == self.stored:
+            return
+        self.stored = len(entries)
+        if len(entries) > ENTRIES_MOST:
+            self.revision.data["not_undoable"] = True
+        self.revision.before = [] if self.revision.data.get("not_undoable") else entries
+        self.revision.save(update_fields=["before", "data"])
+
+    def end(self) -> None:
+        """The counts, which hold for all attempts together, and who waits again."""
+        made = [entry["id"] for entry in self.change.entries if entry["kind"] == "facet" and _is_new(entry)]
+        self.report.new_facets = len(made)
+        self.report.new_tags = Tag.objects.filter(
+            facet__catalogue=self.catalogue, since=self.revision.number
+        ).count()  # fmt: skip
+        reopened = reopen(self.catalogue, list(Facet.objects.filter(pk__in=made)))
+        counts = {name: getattr(self.report, name) for name in ("new_facets", "new_tags", "changed")}
+        self.revision.report = {**counts, "reopened": reopened, "events": 1}
+        self.revision.save(update_fields=["report"])
+        learning.request_refit(catalogue=self.catalogue)  # the one asked for with the number may have run already
 
 
-def _change_facet(facet: Facet, plan: FacetPlan) -> bool:
+def _is_divided(tags: Sequence[TagPlan]) -> bool:
+    return len(tags) > min(DIVIDED_FROM, TAGS_AT_ONCE)
+
+
+def _is_new(entry: Mapping[str, Any]) -> bool:
+    return "retired_at" in entry["now"] and entry["now"]["retired_at"] is None
+
+
+def _means(facet: Facet, plan: FacetPlan) -> bool:
+    known = {key_of(name) for name in (facet.slug, *facet.labels.values())}
+    return any(key_of(name) in known for name in (plan.name, *plan.labels.values()))
+
+
+def _kind_of(plan: FacetPlan, report: TagsImported, facet: Facet | None = None) -> tuple[str | None, str | None]:
+    """The kind and unit that the facet may have; None: what it has, or nobody said. What can't be is a problem."""
+    kind, unit = plan.kind, (plan.unit or "").strip()[:20] or None
+    if kind == Facet.Kind.NUMERIC and not (unit or (facet and facet.unit)):
+        report.say(own_problem("no-unit", file="", line=0, column=plan.name, value=plan.name))
+        return None, None
+    one_value = kind in Facet.ONE_VALUE and facet is not None and not facet.one_value
+    if one_value and facet is not None and (several := with_several(facet)):
+        report.say(own_problem("several-stand", file="", line=0, column=plan.name, value=plan.name, detail=several))
+        return None, unit
+    return kind, unit
+
+
+def _categories(facet: Facet, plan: FacetPlan) -> list[str]:
+    if plan.categories is None or (plan.widens and not facet.categories):
+        return list(facet.categories)
+    new = [path for path in plan.categories if not (plan.widens and below(path, facet.categories))]
+    return [*facet.categories, *new] if plan.widens else new
+
+
+def is_another(spellings: Iterable[str], plan: FacetPlan, named: Set[str]) -> bool:
+    """Whether a facet with these names is not the one meant, though it shares a name with it: two facets of one list
+    may be called alike in some language (gauges and meters in Spanish) and stay two. named: keys of all plans' names"""
+    known = {key_of(spelling) for spelling in spellings}
+    return key_of(plan.name) not in known and bool(known & named)
+
+
+def _change_facet(change: Revising, facet: Facet, plan: FacetPlan, report: TagsImported) -> bool:
+    kind, unit = _kind_of(plan, report, facet)
     wanted: dict[str, Any] = {
         "labels": {**plan.labels, **facet.labels},
         "descriptions": {**plan.descriptions, **facet.descriptions},
-        "kind": facet.kind if plan.kind is None else plan.kind,
+        "kind": facet.kind if kind is None else kind,
+        "unit": facet.unit if unit is None else unit,
         "variant_axis": facet.variant_axis if plan.variant_axis is None else plan.variant_axis,
         "required": facet.required if plan.required is None else plan.required,
-        "categories": facet.categories if plan.categories is None else list(plan.categories),
+        "categories": _categories(facet, plan),
     }
     changed = {name: value for name, value in wanted.items() if getattr(facet, name) != value}
-    for name, value in changed.items():
-        setattr(facet, name, value)
     if changed:
-        facet.save(update_fields=list(changed))
+        change.change(facet, **changed)
+    if "kind" in changed and facet.kind == Facet.Kind.BOOLEAN:
+        yes_and_no(facet, change)
     return bool(changed)
-
-
-def _place_tags(
-    facet: Facet, tags: Sequence[TagPlan], names: Names | None, report: TagsImported, *, by_name: bool = False
-) -> None:
-    """New tags at the end, in the plan's order; words join the tags that are there; parents last, by name."""
-    known: dict[str, Tag] = {}
-    taken = set(Tag.objects.filter(facet=facet).values_list("slug", flat=True)) if names else set()
-    new: list[Tag] = []
-    changed: dict[int, Tag] = {}
-    since = revision_of(facet.catalogue_id)
-    for wanted in tags:
-        spellings = (wanted.name,) if by_name else (wanted.name, *wanted.labels.values())
-        tag = next((known[tag_key(facet, s)] for s in spellings if tag_key(facet, s) in known), None)
-        tag = tag or next((t for s in spellings if names and (t := names.tag(facet, s))), None)
-        if tag is None:
-            slug = slug_of_tag(facet, wanted.name, taken)
-            taken.add(slug)
-            tag = Tag(facet=facet, slug=slug, labels=dict(wanted.labels), position=len(taken) - 1, since=since)
-            tag.number = number_said(facet, tag)
-            new.append(tag)
-        if _join_words(tag, wanted) and tag.pk:
-            changed[tag.pk] = tag
-        for spelling in spellings:
-            known.setdefault(tag_key(facet, spelling), tag)
-    changed |= _set_parents(facet, tags, known, names, report)
-    for level in _levels(new):  # parents first, so that their children can name them
-        for tag in level:
-            tag.parent_id = tag.parent.pk if tag.parent else None
-        Tag.objects.bulk_create(level)
-    for tag in changed.values():
-        tag.parent_id = tag.parent.pk if tag.parent else None
-    Tag.objects.bulk_update(
-        changed.values(), ["labels", "synonyms", "definitions", "threshold", "parent"], batch_size=200
-    )
-    for tag in (*new, *changed.values()):
-        tag.facet = facet
-    tag_words.index(new, new=True)
-    tag_words.index([tag for tag in changed.values() if tag.pk not in {made.pk for made in new}])
-    report.tags += len({id(tag) for tag in known.values()})
-    report.new_tags += len(new)
-    report.changed += len(changed.keys() - {tag.pk for tag in new})
-
-
-def _set_parents(
-    facet: Facet, tags: Sequence[TagPlan], known: Mapping[str, Tag], names: Names | None, report: TagsImported
-) -> dict[int, Tag]:
-    """Parents by name; returns the stored tags that stand elsewhere now."""
-    moved: dict[int, Tag] = {}
-    for wanted in tags:
-        if not wanted.parent:
-            continue
-        tag, parent = known[tag_key(facet, wanted.name)], known.get(tag_key(facet, wanted.parent))
-        if parent is None and names:
-            parent = names.tag(facet, wanted.parent)
-        if parent is None or _stands_below(parent, tag):
-            report.say(own_problem("bad-parent", file="", line=wanted.line, column="parent", value=wanted.parent))
-        elif tag.parent is not parent and (tag.pk is None or tag.parent_id != parent.pk):
-            tag.parent = parent
-            if tag.pk:
-                moved[tag.pk] = tag
-    return moved
-
-
-def _levels(tags: Sequence[Tag]) -> Iterator[list[Tag]]:
-    """Tags that are not stored yet, those first whose parents are."""
-    waiting = list(tags)
-    while waiting:
-        now = [tag for tag in waiting if tag.parent is None or tag.parent.pk]
-        waiting = [tag for tag in waiting if tag.parent is not None and not tag.parent.pk]
-        yield now
-
-
-def _join_words(tag: Tag, wanted: TagPlan) -> bool:
-    """Labels that are there win; another spelling, unless of case alone, becomes a synonym."""
-    labels = {**wanted.labels, **tag.labels}
-    have = {word.casefold() for word in (*labels.values(), *(w for words in tag.synonyms.values() for w in words))}
-    synonyms = {language: list(words) for language, words in tag.synonyms.items()}
-    offered = [(lang, word) for lang, words in wanted.synonyms.items() for word in words]
-    offered += [(lang, word) for lang, word in wanted.labels.items() if labels[lang] != word]
-    for language, word in offered:
-        if word and word.casefold() not in have:
-            have.add(word.casefold())
-            synonyms.setdefault(language, []).append(word)
-    definitions = {**wanted.definitions, **tag.definitions}
-    threshold = tag.threshold if wanted.threshold is None else wanted.threshold
-    if (labels, synonyms, definitions, threshold) == (tag.labels, tag.synonyms, tag.definitions, tag.threshold):
-        return False
-    tag.labels, tag.synonyms, tag.definitions, tag.threshold = labels, synonyms, definitions, threshold
-    return True
-
-
-def _stands_below(tag: Tag | None, other: Tag) -> bool:
-    while tag is not None:
-        if tag is other or (tag.pk and tag.pk == other.pk):
-            return True
-        tag = tag.parent
-    return False
-
-
-# -- from what the products say ----------------------------------------------------------------------------------
-def tags_from_attributes(*, catalogue: Catalogue, user: User | None) -> TagsImported:
-    """Facets and tags from the products' own attributes, the most frequent first. Memory grows with values, not products.
-
-    A facet takes one value only if no product has two and enough products have one; it is a variant axis if its value
-    differs inside families. Spellings that differ in case or joining are one tag, the rarer ones its synonyms. A facet of
-    numbers that is there gets a tag for each quantity; it and an open one stay of their kind.
-    """
-    seen: dict[str, _Seen] = {}
-    report = TagsImported()
-    for family, attributes in _attributes(catalogue):
-        for name, values in attributes.items():
-            if name.strip():
-                seen.setdefault(key_of(name), _Seen(name.strip())).add(family, values)
-    plans = []
-    names = Names.of(catalogue)
-    for facts in sorted(seen.values(), key=lambda facts: -facts.products):
-        facts.end_family()
-        if plan := _plan_of(facts, catalogue, names, report):
-            plans.append(plan)
-    return apply_plans(catalogue=catalogue, plans=plans, user=user, word="tags from attributes", report=report)
-
-
-def _attributes(catalogue: Catalogue) -> Iterator[tuple[str, dict[str, list[str]]]]:
-    """(family, attributes) of each live product, families together."""
-    rows = Product.objects.filter(catalogue=catalogue, archived_at=None).order_by("family", "id")
-    yield from rows.values_list("family", "attributes").iterator(chunk_size=2000)
-
-
-class _Seen:
-    """What all products say about one property."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.values: Counter[str] = Counter()
-        self.products = 0
-        self.several = 0  # products with two values or more
-        self.families = 0  # with two products or more that have the property
-        self.differing = 0
-        self._family = ""
-        self._members: list[frozenset[str]] = []
-
-    def add(self, family: str, values: Iterable[str]) -> None:
-        values = [value.strip() for value in map(str, values) if value.strip()]
-        distinct = frozenset(map(key_of, values))
-        if not distinct:
-            return
-        self.values.update(dict.fromkeys(values, 1))
-        self.products += 1
-        self.several += len(distinct) > 1
-        if family != self._family:
-            self.end_family()
-            self._family = family
-        if family:
-            self._members.append(distinct)
-
-    def end_family(self) -> None:
-        if len(self._members) > 1:
-            self.families += 1
-            self.differing += len(set(self._members)) > 1
-        self._members = []
-
-    @property
-    def kind(self) -> str:
-        one = self.several == 0 and self.products >= ENOUGH_PRODUCTS
-        return Facet.Kind.SINGLE if one else Facet.Kind.MULTI
-
-    @property
-    def variant_axis(self) -> bool:
-        return self.families > 0 and self.differing / self.families >= FAMILIES_DIFFER
-
-
-def _plan_of(seen: _Seen, catalogue: Catalogue, names: Names, report: TagsImported) -> FacetPlan | None:
-    if len(seen.name) > NAME_CHARS:
-        report.say(own_problem("long-facet", file="", line=0, value=seen.name, limit=NAME_CHARS))
-        return None
-    distinct = len(seen.values)
-    there = names.facet(seen.name)
-    open_to = there is not None and there.takes_new_values
-    if not open_to and distinct >= MANY_VALUES and distinct > NEARLY_UNIQUE * sum(seen.values.values()):
-        report.say(own_problem("nearly-unique", file="", line=0, column=seen.name, detail=distinct))
-        return None
-    spellings: dict[str, list[str]] = {}
-    for value, _count in sorted(seen.values.items(), key=lambda pair: (-pair[1], pair[0])):
-        if len(value) > NAME_CHARS:
-            report.say(own_problem("long-value", file="", line=0, column=seen.name, value=value, limit=NAME_CHARS))
-        elif there is None or there.kind != Facet.Kind.NUMERIC:
-            spellings.setdefault(key_of(value), []).append(value)
-        elif no := unreadable(there, value):
-            report.say(own_problem(no[0], file="", line=0, column=seen.name, value=value, **no[1]))
-        else:
-            spellings[written(in_unit(value, there.unit), there.unit)] = [
-                written(in_unit(value, there.unit), there.unit)
-            ]
-    tags = [
-        TagPlan(name=first, labels={language: first}, synonyms={language: others} if others else {})
-        for first, *others in spellings.values()
-        for language in (language_of(first, catalogue),)
-    ]
-    label = readable(seen.name)
-    return FacetPlan(
-        name=seen.name, labels={language_of(label, catalogue): label}, tags=tags,
-        kind=None if open_to else seen.kind, variant_axis=seen.variant_axis,
-    ) if tags else None  # fmt: skip
-
-
-def language_of(text: str, catalogue: Catalogue) -> str:
-    """The catalogue's language that a short text is most likely in: Chinese characters tell, else its first."""
-    han = any("一" <= c <= "鿿" for c in text)
-    first: str = catalogue.language
-    if han == first.startswith("zh"):
-        return first
-    return next((code for code in catalogue.languages if code.startswith("zh") == han), first)
-
-
-def readable(name: str) -> str:
-    """A program's name for a property as a person would write it: ``eco_collection`` to ``Eco collection``."""
-    if name.isascii() and name == name.lower() and not name[:1].isdecimal():
-        return " ".join(name.replace("_", " ").split()).capitalize()
-    return name

@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from annotations.actions import audit, new_values
 from annotations.actions.errors import Refused
-from annotations.actions.taxonomy import add_tag, clean_label, edit_tag
+from annotations.actions.naming import clean_label
+from annotations.actions.tags import add_tag, edit_tag
 from annotations.models import Event, Facet, Product, Tag, TagRequest, User
 from annotations.queries.taxonomy import Names, key_of
 
@@ -48,9 +49,9 @@ def request_tag(*, facet: Facet, text: str, user: User, product: Product | None 
 def grant_request(*, request: TagRequest, user: User, label: str = "") -> Tag:
     """The value becomes a tag, in the owner's spelling where one is given."""
     with transaction.atomic():
-        _resolve(request)
+        _resolve(request, TagRequest.Answer.GRANTED)
         language = request.facet.catalogue.language
-        return add_tag(facet=request.facet, labels={language: label or request.text}, user=user)
+        return _names(request, add_tag(facet=request.facet, labels={language: label or request.text}, user=user))
 
 
 def take_as_synonym(*, request: TagRequest, tag: Tag, user: User) -> Tag:
@@ -58,15 +59,15 @@ def take_as_synonym(*, request: TagRequest, tag: Tag, user: User) -> Tag:
     if tag.facet_id != request.facet_id:
         raise Refused(_("this tag belongs to another facet"), "facet")
     with transaction.atomic():
-        _resolve(request)
+        _resolve(request, TagRequest.Answer.SYNONYM)
         language = request.facet.catalogue.language
         words = {**tag.synonyms, language: [*tag.synonyms.get(language, []), request.text]}
-        return edit_tag(tag=tag, user=user, synonyms=words)
+        return _names(request, edit_tag(tag=tag, user=user, synonyms=words))
 
 
 def decline_request(*, request: TagRequest, user: User) -> None:
     with transaction.atomic():
-        _resolve(request)
+        _resolve(request, TagRequest.Answer.DECLINED)
         audit.record(
             word=Event.TAXONOMY_CHANGED,
             catalogue=request.facet.catalogue,
@@ -76,6 +77,15 @@ def decline_request(*, request: TagRequest, user: User) -> None:
         )
 
 
-def _resolve(request: TagRequest) -> None:
-    if not TagRequest.objects.filter(pk=request.pk, resolved_at=None).update(resolved_at=timezone.now()):
+def _resolve(request: TagRequest, answer: TagRequest.Answer) -> None:
+    """Once: who comes second is told so."""
+    waiting = TagRequest.objects.filter(pk=request.pk, resolved_at=None)
+    if not waiting.update(resolved_at=timezone.now(), answer=answer):
         raise Refused(_("this request has been answered already"), "answered")
+
+
+def _names(request: TagRequest, tag: Tag) -> Tag:
+    """The answered request leads to its tag."""
+    request.tag = tag
+    request.save(update_fields=["tag"])
+    return tag

@@ -11,10 +11,12 @@ from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from annotations.actions import panel_log
 from annotations.actions.consequences import broken_rules, following_merges
 from annotations.actions.decide import Card, Circumstances, append, check_choices
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, Decision, QueueItem
+from annotations.queries.standing import facts_of
 
 MOST = 100  # products of one gesture
 
@@ -30,7 +32,8 @@ class Sent:
 @dataclass(frozen=True, slots=True)
 class Held:
     """A product that stayed out, and why: ``changed`` (decided on since), ``taken`` (somebody else holds it), ``gone``
-    (archived), or ``rule`` with the rule's sentence."""
+    (archived); with a sentence that says it: ``rule`` of the taxonomy, ``answered`` otherwise before by this reviewer,
+    ``settled`` by somebody with the last word."""
 
     product: int
     why: str
@@ -91,11 +94,17 @@ def _store(
             out.append(Held(one.card.product.pk, "rule", broken[one.card.product.pk].message))
         else:
             free.append(one.card)
+    before = facts_of([card.product.pk for card in free])
+    asked = {card.product.pk: items[card.product.pk] for card in free}
+    speak = panel_log.voices(catalogue, asked, before, reviewer=by.reviewer, how=by.input, settles=by.settles)
+    contrary = panel_log.contradicting(free, before, speak, by.reviewer)
+    out += [Held(pk, refused.code, refused.message) for pk, refused in contrary.items()]
+    free = [card for card in free if card.product.pk not in contrary]
     products = frozenset(card.product.pk for card in free)
     if not free:
         return Together(catalogue.seq, batch, products, tuple(out))
     QueueItem.objects.filter(product__in=products).update(version=F("version") + 1)
-    saved = append(catalogue, free, by, batch, bump=False)
+    saved = append(catalogue, free, by, batch, bump=False, known=(before, speak))
     mine = QueueItem.objects.filter(product__in=products, lease_owner=by.reviewer)
     mine.update(lease_owner=None, lease_until=None)
     return Together(saved.seq, batch, products, tuple(out))

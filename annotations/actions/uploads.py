@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -23,6 +23,7 @@ from annotations.formats.confined import preview_confined
 from annotations.formats.mapping import Mapping as ColumnMapping
 from annotations.formats.rows import FileRefused
 from annotations.models import Catalogue, ImportBatch, ImportSource, Job, User
+from annotations.queries.sources import source_named
 
 TABLE, PICTURES = "table", "pictures.zip"
 """The only names that files are stored under; what a person called them is text in the row."""
@@ -188,6 +189,34 @@ def set_mapping(*, batch: ImportBatch, mapping: Mapping[str, Any]) -> None:
     _begin_again(batch)
     batch.mapping = checked
     batch.save()
+
+
+def change_columns(*, batch: ImportBatch, changes: Sequence[Mapping[str, str]]) -> None:
+    """What some columns mean (``header``, ``target``, maybe ``facet`` and ``separator``); the others stay as they are,
+    or as they are proposed. Raises Refused for a column or a meaning that is not there."""
+    try:
+        mapping = ColumnMapping.from_json(look(batch=batch)["mapping"])
+        for one in changes:
+            mapping = mapping.change(
+                one["header"], one["target"], facet=one.get("facet", ""), separator=one.get("separator")
+            )
+    except FileRefused as refusal:
+        raise refused(refusal) from refusal
+    set_mapping(batch=batch, mapping=mapping.to_json())
+
+
+def use_source(*, batch: ImportBatch, name: str) -> None:
+    """Read the file by the columns of a source. Raises Refused where there is none of this name."""
+    source = source_named(batch.catalogue, name)
+    if source is None:
+        raise Refused(_("there is no source “%(name)s”") % {"name": name[:80]}, "source")
+    try:
+        seen = preview_confined(stored(batch.stored_file), 0, name=batch.file_name, limits=house_limits())
+    except FileRefused as refusal:
+        raise refused(refusal) from refusal
+    set_mapping(batch=batch, mapping=mapping_of(source, seen))
+    batch.source, batch.attributes_as = source, source.attributes_as
+    batch.save(update_fields=["source", "attributes_as"])
 
 
 def start(

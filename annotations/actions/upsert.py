@@ -125,7 +125,7 @@ def classify(*, catalogue: Catalogue, incoming: Sequence[Incoming], lock: bool =
         partial_rows.complete(catalogue=catalogue, incoming=incoming, covers=covers, lock=lock)
     known = Product.objects.filter(catalogue=catalogue, external_id__in=bulk.among(one.row.id for one in incoming))
     if lock:
-        known = known.select_for_update().order_by("id")
+        known = bulk.locked(known)
     fields = (
         "external_id",
         "pk",

@@ -75,6 +75,8 @@ TAXONOMY = Needs(("import",), Role.LEAD)
 MANAGE = Needs(("import",), Role.ADMIN)
 SUGGEST = Needs(("review", "import"), Role.REVIEWER)
 TRAIN = Needs(("train",), Role.ADMIN)
+LOOK_CLOSELY = Needs((), Role.LEAD)
+ASK = Needs(("train",), Role.LEAD)  # what a language model is asked costs money
 
 
 class ByMethod(BasePermission):

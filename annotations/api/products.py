@@ -17,9 +17,10 @@ from annotations.actions.imports import PUSHED_AT_ONCE, upsert_products
 from annotations.api.auth import IMPORT, LOOK
 from annotations.api.base import CatalogueDoor, PageQuery, Strict, page, page_of
 from annotations.api.schema import PROBLEMS, problems
-from annotations.models import Product
+from annotations.models import Draft, Product
 from annotations.queries import products as questions
 from annotations.queries.cards import card_of
+from annotations.queries.drafts import approved
 from annotations.queries.products import ARCHIVED, STATUSES, Filters, NoSuchName, matching, product_of
 
 EDITABLE = ("title", "description", "category", "language", "family", "attributes")
@@ -57,13 +58,22 @@ class StandingSerializer(serializers.Serializer):  # type: ignore[type-arg]
     rejected = serializers.ListField(child=serializers.CharField())
 
 
+class WrittenSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    kind = serializers.ChoiceField(choices=Draft.Kind.values)
+    language = serializers.CharField()
+    text = serializers.CharField()
+    approved_by = serializers.CharField()
+    approved_at = serializers.DateTimeField()
+
+
 class ProductWithTagsSerializer(ProductSerializer):
     status = serializers.CharField()
     version = serializers.IntegerField()
     facets = StandingSerializer(many=True)
+    written = WrittenSerializer(many=True, help_text="texts that a model drafted and a person approved")
 
     class Meta(ProductSerializer.Meta):
-        fields = (*ProductSerializer.Meta.fields, "status", "version", "facets")  # type: ignore[assignment]
+        fields = (*ProductSerializer.Meta.fields, "status", "version", "facets", "written")  # type: ignore[assignment]
 
 
 class ProductChange(Strict):
@@ -194,5 +204,12 @@ def product_body(product: Product) -> dict[str, Any]:
                 "rejected": [chip.tag.slug for chip in row.chips if chip.standing == "rejected"],
             }
             for row in card.facets
+        ],
+        "written": [
+            {
+                "kind": d.kind, "language": d.language, "text": d.said, "approved_by": str(d.user or ""),
+                "approved_at": d.decided_at,
+            }
+            for d in approved([product])
         ],
     }  # fmt: skip

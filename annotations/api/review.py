@@ -69,12 +69,25 @@ class CardProductSerializer(serializers.ModelSerializer):  # type: ignore[type-a
         fields = ("external_id", "title", "description", "category", "language", "family", "attributes", "pictures")
 
 
+class ClashSideSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    tag = serializers.CharField()
+    score = serializers.FloatField(min_value=0, max_value=1)
+
+
+class ClashSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    facet = serializers.CharField()
+    gap = serializers.FloatField(min_value=0, max_value=1)
+    text = ClashSideSerializer(help_text="what the model says by the text alone")
+    picture = ClashSideSerializer(help_text="and by the picture alone")
+
+
 class CardSerializer(serializers.Serializer):  # type: ignore[type-arg]
     product = CardProductSerializer()
     version = serializers.IntegerField(help_text="name it when you decide")
     lease_until = serializers.DateTimeField()
     blind = serializers.BooleanField(help_text="served without suggestions, for honest measurement")
     facets = FacetRowSerializer(many=True)
+    clashes = ClashSerializer(many=True, help_text="open facets on which text and picture say something else")
 
 
 @extend_schema_field({"oneOf": [{"type": "array", "items": {"type": "string"}}, {"type": "boolean"}]})
@@ -262,7 +275,14 @@ def card_body(card: cards.Card) -> dict[str, Any]:
         "lease_until": card.lease_until,
         "blind": card.blind,
         "facets": [_row_body(row) for row in card.facets],
-    }
+        "clashes": [
+            {
+                "facet": one.facet.slug, "gap": one.gap,
+                **{side: {"tag": tag.slug, "score": p} for side, (tag, p) in (("text", one.text), ("picture", one.picture))},
+            }
+            for one in card.clashes
+        ],
+    }  # fmt: skip
 
 
 def _row_body(row: cards.FacetRow) -> dict[str, Any]:

@@ -17,6 +17,7 @@ MEANINGS = {
     404: "nothing here, or nothing that is yours to see",
     409: "somebody was quicker",
     413: "too large",
+    415: "not sent in the form that is taken here",
     416: "no such range",
     422: "understood, and refused",
     429: "too many requests: wait as long as Retry-After says",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -15,6 +16,7 @@ from annotations.api.auth import SUGGEST
 from annotations.api.base import CatalogueDoor
 from annotations.api.review import SpanSerializer
 from annotations.api.schema import problems
+from tagstudio import timing
 
 MOST = 200  # products in one request: a second or so of one web worker
 
@@ -62,7 +64,10 @@ class Suggest(CatalogueDoor):
         rows: list[dict[str, Any]] = self.body(AskedProduct, many=True)
         from annotations import bridge  # brings scikit-learn: only once somebody asks
 
+        began = time.perf_counter()
         try:
-            return Response(bridge.suggest(self.catalogue, rows))
+            answer = bridge.suggest(self.catalogue, rows)
+            timing.suggested(slug, time.perf_counter() - began)
+            return Response(answer)
         except LookupError:
             raise Conflict(_("there is no model yet: decide on some products first"), "no_model") from None

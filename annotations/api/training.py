@@ -10,7 +10,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from annotations.actions.training import cancel_training, promote, request_training, rollback
+from annotations.actions.training import (
+    cancel_training,
+    pause_training,
+    promote,
+    request_training,
+    resume_training,
+    rollback,
+)
 from annotations.api.auth import LOOK, TRAIN
 from annotations.api.base import CatalogueDoor, PageQuery, Strict, page, page_of
 from annotations.api.jobs import JobSerializer
@@ -31,7 +38,7 @@ class RunSerializer(serializers.ModelSerializer):  # type: ignore[type-arg]
     class Meta:
         model = TrainingRun
         fields = (
-            "id", "plan", "data_hash", "decided_seq", "decision_count", "product_count", "curve", "report", "model",
+            "id", "reason", "plan", "device", "data_hash", "decided_seq", "decision_count", "product_count", "curve", "report", "model",
             "created_at", "job",
         )  # fmt: skip
         read_only_fields = fields
@@ -112,6 +119,32 @@ class CancelRun(RunDoor):
     def post(self, request: Request, slug: str, id: int) -> Response:  # noqa: A002
         self.body(NoBody)
         cancel_training(run=self.run(id), user=self.user)
+        return Response(show_run(self.run(id)))
+
+
+class PauseRun(RunDoor):
+    needs = {"POST": TRAIN}
+
+    @extend_schema(
+        tags=["training"], request=NoBody, responses={200: RunSerializer, **PROBLEMS}, summary="Let it rest",
+        description="It writes a checkpoint and frees what it computes on. A run that has ended stays as it is.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, id: int) -> Response:  # noqa: A002
+        self.body(NoBody)
+        pause_training(run=self.run(id), user=self.user)
+        return Response(show_run(self.run(id)))
+
+
+class ResumeRun(RunDoor):
+    needs = {"POST": TRAIN}
+
+    @extend_schema(
+        tags=["training"], request=NoBody, responses={200: RunSerializer, **PROBLEMS}, summary="Go on with a paused run",
+        description="From its checkpoint, to the numbers of an undisturbed run.",
+    )  # fmt: skip
+    def post(self, request: Request, slug: str, id: int) -> Response:  # noqa: A002
+        self.body(NoBody)
+        resume_training(run=self.run(id), user=self.user)
         return Response(show_run(self.run(id)))
 
 

@@ -19,14 +19,17 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from annotations.actions.errors import Refused
+from annotations.bridge import shelf
 from annotations.bridge.rows import Examples, embedding_cache, encoders_root, models_root, schema_of
 from annotations.models import Catalogue, ModelVersion
 from annotations.queries import examples as questions
 from ml.encoders import packaged
 from ml.encoders.base import Encoder, EncoderError, load_encoder
 from ml.encoders.lexical import LexicalEncoder
+from ml.encoders.onnx import OnnxEncoder
 from ml.examples import Example, family_hash
 from ml.instant.pool import Pool
+from ml.serving import int8
 from ml.serving.full import FullModel
 
 log = logging.getLogger(__name__)
@@ -144,7 +147,7 @@ def sentence_encoders(catalogue: Catalogue, say: Say) -> list[Encoder]:
     """The promoted encoder, else the packaged one where it is installed and wanted (PACKAGED_ENCODER), else none."""
     try:
         if catalogue.encoder is not None:
-            return [_loaded(models_root() / catalogue.encoder.path / "encoder")]
+            return [_loaded(shelf.at_hand(catalogue.encoder.path, catalogue.encoder.sha256) / "encoder")]
         if settings.PACKAGED_ENCODER and packaged.is_installed():
             say(str(_("Preparing the sentence encoder (once)")))
             return [_loaded(packaged.export(encoders_root()))]
@@ -173,6 +176,11 @@ def prepare(catalogue: Catalogue, say: Say, advance: Callable[[int, int], None])
         done += len(chunk)
         advance(done, products)
     _point_to(catalogue, lexical, products)
+    for encoder in encoders:
+        if isinstance(encoder, OnnxEncoder) and not int8.twin_folder(encoders_root(), encoder).is_dir():
+            say(str(_("Making the form that answers quickly")))
+            encoders_root().mkdir(parents=True, exist_ok=True)
+            int8.make_twin(encoder.directory, int8.twin_folder(encoders_root(), encoder))
     return read
 
 
@@ -190,5 +198,5 @@ def unseen_families(encoder: ModelVersion | None, families: Sequence[str]) -> se
     """Of these, the ones that the promoted encoder was not fine-tuned on; None where it was fine-tuned on none."""
     if encoder is None:
         return None
-    seen = _families(models_root() / encoder.path)
+    seen = _families(shelf.at_hand(encoder.path, encoder.sha256))
     return {family for family in families if family_hash(family) not in seen}

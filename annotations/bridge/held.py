@@ -153,6 +153,13 @@ _held: OrderedDict[tuple[object, ...], Held] = OrderedDict()
 _lock = threading.Lock()
 
 
+def forget(catalogue: Catalogue) -> None:
+    """What this process knows of stored suggestions and of the order: both are another model's now."""
+    here = held(catalogue)
+    with here.lock:
+        here.shown, here.order = Shown(), None
+
+
 def held(catalogue: Catalogue) -> Held:
     """What this process holds of the catalogue; empty the first time."""
     name = (catalogue.pk, catalogue.slug, catalogue.created_at, models_root())

@@ -33,6 +33,7 @@ SHORTLIST = 5_000  # products the policy compares; all that wait where there are
 FRONT = 500  # products at the head of the queue that are put in order before anything else is written
 PREDICTED_AT_ONCE = 500
 REMEMBERED = 1000  # decided products that novelty is measured against
+SEEN = 0.5  # share of a product's facets beyond which it counts among them
 
 
 @dataclass(frozen=True)
@@ -206,8 +207,23 @@ def _view(pool: Pool, served: Predictor, keys: np.ndarray) -> PoolView:
         embeddings=features.dense,
         probabilities=model.probabilities(features),
         open=features.applies & ~pool.answered(keys),
-        decided=pool.features(pool.decided[-REMEMBERED:]).dense,
+        applies=features.applies,
+        decided=pool.features(_seen(pool)).dense,
         support=model.support,
         facets=model.schema.facet_columns,
         tags=[tag for _facet, tag in model.schema.columns],
     )
+
+
+def _seen(pool: Pool) -> list[int]:
+    """Products that were decided on, the latest; those of which only a facet or two are (by the grid, by an import) are
+    no ground that is covered, least of all for what is still to be asked about themselves."""
+    keys = pool.decided[-REMEMBERED:]
+    if not keys:
+        return keys
+    _y, known = pool.truth(keys)
+    applies = pool.features(keys).applies
+    facets = [list(columns) for columns in pool.schema.facet_columns.values() if len(columns)]
+    said = sum((known & applies)[:, columns].any(axis=1).astype(float) for columns in facets)
+    asked = sum(applies[:, columns].any(axis=1).astype(float) for columns in facets)
+    return [key for key, enough in zip(keys, np.asarray(said > SEEN * asked), strict=True) if enough]

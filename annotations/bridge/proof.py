@@ -11,15 +11,17 @@ from annotations.bridge.held import held
 from annotations.bridge.rows import schema_of
 from annotations.models import Catalogue
 from annotations.queries import asking
-from ml.active import guard
-from ml.active.proof import Decisions, prove
+from ml.active import guard, stopping
+from ml.active.crossed import Decisions
+from ml.active.proof import prove
 
 MOST = 1500  # decided products that the curves are drawn from; of more, a random sample
 TARGETS = (0.8, 0.85, 0.9, 0.95, 0.98)
 
 
 def measure_learning(catalogue: Catalogue, step: Callable[[int, int], None]) -> dict[str, Any]:
-    """The curve so far against random order's, what remains to some targets, and the guard's verdict.
+    """The curve so far against random order's, what remains to some targets, whether what is left is worth little, and
+    the guard's verdict, which goes on from the last one.
 
     ``{"slice": n}`` alone while the blind slice is too small. ``step`` is told of progress and may raise.
     """
@@ -35,7 +37,9 @@ def measure_learning(catalogue: Catalogue, step: Callable[[int, int], None]) -> 
         "decisions": len(past),
         "scale": scale,
         "remaining": {name: value if np.isfinite(value) else None for name, value in left.items()},
-        "guard": guard.verdict_of(found).to_json(),
+        "ahead": round(found.ahead * scale),
+        "enough": stopping.enough(found),
+        "guard": guard.verdict_of(found, guard.Verdict.from_json(asking.last_verdict(catalogue))).to_json(),
     }
 
 

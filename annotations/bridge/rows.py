@@ -14,6 +14,7 @@ from annotations.queries import examples as questions
 from annotations.queries.examples import ProductFacts
 from ml.examples import Example
 from ml.instant.cache import EmbeddingCache
+from ml.safety.personal import mask
 from ml.schema import Schema
 
 
@@ -24,6 +25,11 @@ def models_root() -> Path:
 def encoders_root() -> Path:
     """Encoders by hash, shared by all catalogues and bundles."""
     return models_root() / "encoders"
+
+
+def picture_file(sha256: str) -> str:
+    """Where a stored picture lies, as encoders find it; empty for none. Named by its contents, so no row is asked."""
+    return str(Path(settings.MEDIA_ROOT) / sha256[:2] / f"{sha256}.jpg") if sha256 else ""
 
 
 def embedding_cache() -> EmbeddingCache:
@@ -45,7 +51,11 @@ def _key(name: str) -> str:
 
 
 class Examples:
-    """Turns products into Examples under one schema. A source's column names find their facet by slug or label."""
+    """Turns products into Examples under one schema. A source's column names find their facet by slug or label.
+
+    This is the one way from a row to a model, so here personal data is masked: neither training nor anything that
+    leaves the machine sees it. Texts keep their length, so that evidence keeps its place.
+    """
 
     def __init__(self, schema: Schema) -> None:
         self._facet_of = {
@@ -57,14 +67,16 @@ class Examples:
         for name, values in facts.source.items():
             facet = self._facet_of.get(_key(name))
             if facet is not None:
-                source[facet] = (*source.get(facet, ()), *(str(v) for v in values))
+                source[facet] = (*source.get(facet, ()), *(mask(str(v)) for v in values))
         return Example(
             id=facts.external_id,
-            texts={name: text for name, text in (("title", facts.title), ("description", facts.description)) if text},
+            texts={
+                name: mask(text) for name, text in (("title", facts.title), ("description", facts.description)) if text
+            },
             category=facts.category,
             language=facts.language,
             group=facts.family,
-            image=facts.picture,
+            image=picture_file(facts.picture),
             labels={facet: frozenset(tags) for facet, tags in facts.labels.items()},
             rejected={facet: frozenset(tags) for facet, tags in facts.rejected.items()},
             complete=frozenset(facts.complete),

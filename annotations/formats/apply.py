@@ -39,6 +39,7 @@ class Applier:
         self.file, self.limits, self.shape, self._table = file, limits, mapping.shape, table
         self.cleaning, self.steps = cleaning, cleaning.steps
         self._value_steps = tuple(s for s in self.steps if s in _VALUE_STEPS)
+        self._exact_steps = ("entities",) if cleaning.values else ()
         self._single = {
             t: cs[0].header for t in ("id", "language", "family", "category") if (cs := mapping.by_target(t))
         }
@@ -288,7 +289,8 @@ class _Work:
             if len(value) > self.a.limits.cell_chars:
                 self._error("long-cell", column=facet, value=value, limit=self.a.limits.cell_chars)
                 return
-            text, changed = (value, []) if exact else clean_text(value, steps=self.a._value_steps)
+            steps = self.a._exact_steps if exact else self.a._value_steps
+            text, changed = clean_text(value, steps=steps) if steps else (value, [])
             if changed:
                 self._changed(facet, value, changed)
             if text and text not in known:

@@ -55,6 +55,9 @@ REFUSALS = {
     "sandbox-memory": _("Reading the file took more than %(limit)s MB of memory and was stopped. Split it."),
     "sandbox-died": _("Reading the file failed (%(detail)s)."),
     "not-json": _("The file is no JSON (%(detail)s): neither an array, nor an object, nor a line for each row."),
+    "only-categories": _(
+        "These are a published taxonomy's categories without its attributes. Send both files together."
+    ),
     "not-a-taxonomy": _("A row of this file is not shaped like a published taxonomy's (%(detail)s)."),
     "no-tags": _("The file has no column for a tag (found: %(detail)s). Name one “tag” and one “facet”."),
     "unreadable": _("The file can't be read (%(detail)s)."),

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from annotations.formats.rows import FileRefused
+from tagstudio.child import step_back
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LINE_BYTES = 64 * 1024**2
@@ -199,6 +200,7 @@ def main() -> int:
     request = json.loads(sys.stdin.buffer.readline())
     _out.append(sys.stdout.buffer)
     sys.stdout = sys.stderr  # nothing but answers may reach the pipe
+    step_back(0)  # as far as whoever asked, though the session is our own
     _confine(request["seconds"], request["megabytes"])
     try:
         for item in _function(request["function"])(*request["args"]):

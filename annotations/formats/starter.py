@@ -1,15 +1,16 @@
 """A published product taxonomy as a starting point: its attributes with their values, and its tree of categories.
 
 Read is the Shopify Standard Product Taxonomy, in the shape of its own ``dist`` files (``attributes.json`` and
-``categories.json``, one language each) and as JSON lines with all languages in one row (``name`` and ``full_name`` by
-language). The files are the reader's own; none is part of this package.
+``categories.json``, or both in ``taxonomy.json``; one language each) and as JSON lines with all languages in one row
+(``name`` and ``full_name`` by language). The files are the reader's own; none is part of this package.
 """
 
 from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -62,38 +63,64 @@ class Starter:
         return [category for category in self.categories if len(category.names("en")) == 1]
 
 
-def read_starter(attributes: Path, categories: Path | None = None) -> Starter:
-    """Both files. Raises FileRefused naming the file and what is wrong with it."""
-    facets = tuple(_facet(row, attributes.name) for row in _rows(attributes, "attributes"))
+def read_starter(attributes: Path, categories: Path | None = None, *, names: Sequence[str] = ()) -> Starter:
+    """Both files, whichever comes first; one that holds both is enough. ``names`` are what people call them.
+
+    Raises FileRefused naming the file and what is wrong with it.
+    """
+    facets: list[StarterFacet] = []
+    tree: list[StarterCategory] = []
+    paths = [path for path in (attributes, categories) if path is not None]
+    called = [*names, *(path.name for path in paths[len(names) :])]
+    for path, name in zip(paths, called, strict=False):
+        whole = _whole(path, name)
+        for row in _rows(whole, "attributes", name):
+            if "full_name" in row:
+                tree.append(_category(row, name))
+            else:
+                facets.append(_facet(row, name))
+        if isinstance(whole, dict) and "verticals" in whole:
+            tree += [_category(row, name) for row in _rows(whole, "verticals", name)]
     if not facets:
-        raise FileRefused("no-rows", attributes.name)
-    tree = tuple(_category(row, categories.name) for row in _rows(categories, "categories")) if categories else ()
-    return Starter(facets, tree)
+        raise FileRefused("only-categories" if tree else "no-rows", called[0])
+    return Starter(tuple(facets), tuple(tree))
 
 
-def _rows(path: Path, inside: str) -> Iterator[dict[str, Any]]:
-    """Objects of a file of JSON lines, of an array, or of ``{"attributes": [...]}`` / ``{"verticals": [...]}``."""
+def _whole(path: Path, name: str) -> Any:
+    """What a file of JSON says, packed or not; the rows of one of JSON lines as a list."""
     try:
         with path.open("rb") as stream:
             packed = stream.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else path.open("rb") as stream:
             data = stream.read(MOST_BYTES + 1)
         if len(data) > MOST_BYTES:
-            raise FileRefused("too-large", path.name, limit=MOST_BYTES)
+            raise FileRefused("too-large", name, limit=MOST_BYTES)
         text = data.decode("utf-8-sig")
         try:
-            whole = json.loads(text)
+            return json.loads(text)
         except ValueError:
-            whole = [json.loads(line) for line in text.splitlines() if line.strip()]
-    except (OSError, EOFError, UnicodeDecodeError, ValueError, RecursionError) as error:
-        raise FileRefused("not-json", path.name, detail=str(error)[:100]) from None
-    if isinstance(whole, dict) and "verticals" in whole:
-        whole = [c for vertical in whole["verticals"] for c in vertical.get("categories", ())]
+            return [json.loads(line) for line in text.splitlines() if line.strip()]
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError, ValueError, RecursionError) as error:
+        raise FileRefused("not-json", name, detail=str(error)[:100]) from None
+
+
+def _rows(whole: Any, inside: str, name: str) -> list[dict[str, Any]]:
+    """Objects of an array, or of ``{"attributes": [...]}``, ``{"categories": [...]}``, ``{"verticals": [...]}``."""
+    rows = whole
+    if isinstance(whole, dict) and inside == "verticals":
+        verticals: list[Any] = whole["verticals"] if isinstance(whole["verticals"], list) else [None]
+        if not all(isinstance(v, dict) and isinstance(v.get("categories", []), list) for v in verticals):
+            raise FileRefused("not-a-taxonomy", name, detail="verticals")
+        rows = [c for vertical in verticals for c in vertical.get("categories", ())]
+    elif isinstance(whole, dict) and "attributes" not in whole and "verticals" in whole:
+        rows = []
+    elif isinstance(whole, dict) and "full_name" not in whole:
+        rows = whole.get(inside, whole.get("categories", [whole]))
     elif isinstance(whole, dict):
-        whole = whole.get(inside, [whole])
-    if not isinstance(whole, list) or not all(isinstance(row, dict) for row in whole):
-        raise FileRefused("not-json", path.name, detail=type(whole).__name__)
-    yield from whole
+        rows = [whole]
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise FileRefused("not-json", name, detail=type(rows).__name__)
+    return rows
 
 
 def _facet(row: Mapping[str, Any], file: str) -> StarterFacet:

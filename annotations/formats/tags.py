@@ -22,7 +22,9 @@ from annotations.formats.yamls import looks_like_yaml, yaml_records
 KINDS = {
     "multi": "multi", "multiple": "multi", "many": "multi", "several": "multi", "多选": "multi", "mehrfach": "multi",
     "single": "single", "one": "single", "单选": "single", "einfach": "single", "select": "single",
-    "boolean": "boolean", "bool": "boolean", "numeric": "numeric", "number": "numeric", "open": "open", "text": "open",
+    "boolean": "boolean", "bool": "boolean", "yes/no": "boolean", "yes or no": "boolean", "是否": "boolean",
+    "ja/nein": "boolean", "numeric": "numeric", "number": "numeric", "数值": "numeric", "数字": "numeric",
+    "zahl": "numeric", "open": "open", "text": "open", "开放": "open", "offen": "open",
 }  # fmt: skip
 _YES = frozenset(("1", "true", "yes", "y", "ja", "x", "是", "wahr"))
 _LANGUAGE = re.compile(r"[a-z]{2,3}(?:[ -][a-z0-9]{2,8})*")
@@ -31,6 +33,7 @@ _HEADERS = {
     "facet slug": "facet slug|facet id|facet handle|attribute handle|attribute id|属性编号",
     "facet definition": "facet definition|facet description|attribute description|属性说明|属性描述",
     "kind": "kind|facet kind|type|selection|类型|选择方式",
+    "unit": "unit|einheit|unit of measure|单位|计量单位",
     "variant": "variant axis|variant|变体|规格属性",
     "required": "required|pflicht|必填",
     "categories": "categories|category|category paths|kategorien|类目|分类|适用类目",
@@ -61,6 +64,7 @@ class TagRow:
     facet, tag, parent: what the list calls them: the slug where it gives one, else the name
     labels, facet_labels, definitions, facet_definitions: language code to text; synonyms: language code to words
     kind:       ``multi``, ``single``, ``boolean``, ``numeric``, ``open``, or empty where nobody said
+    unit:       what the tags of a facet of numbers count, or empty where nobody said
     variant_axis, required, categories: None where nobody said
     extra:      what else the list says, as text
     """
@@ -75,6 +79,7 @@ class TagRow:
     definitions: Mapping[str, str] = field(default_factory=dict)
     facet_definitions: Mapping[str, str] = field(default_factory=dict)
     kind: str = ""
+    unit: str = ""
     variant_axis: bool | None = None
     required: bool | None = None
     categories: list[str] | None = None
@@ -192,13 +197,13 @@ class _Reader:
         facet_labels, labels = self._texts(record, "facet"), self._texts(record, "tag")
         facet = self._text(record, "facet slug") or next(iter(facet_labels.values()), "")
         tag = self._text(record, "slug") or next(iter(labels.values()), "")
+        kind = self._text(record, "kind")
         for value, code, part in ((facet, "missing-facet", "facet"), (tag, "missing-tag", "tag")):
-            if not value:
+            if not value and not (part == "tag" and kind):  # a row that says what its facet is may name no tag
                 column = (self.parts.get(part) or [(part, "")])[0][0]
                 seen = next(filter(None, map(as_text, record.cells.values())), "")
                 yield problem(code, file=self.file, line=record.line, column=column, value=seen)
                 return
-        kind = self._text(record, "kind")
         if kind and kind.casefold() not in KINDS:
             column = self.parts["kind"][0][0]
             yield problem(
@@ -228,6 +233,7 @@ class _Reader:
             definitions=self._texts(record, "definition"),
             facet_definitions=self._texts(record, "facet definition"),
             kind=KINDS.get(kind.casefold(), ""),
+            unit=self._text(record, "unit"),
             variant_axis=_flag(self._text(record, "variant")),
             required=_flag(self._text(record, "required")),
             categories=_words(self._text(record, "categories")) or None,
@@ -260,6 +266,7 @@ class _Reader:
             "facet_labels": labels,
             "facet_definitions": self._by_language(cells, "definition", "definitions", "description", "descriptions"),
             "kind": KINDS.get(kind, ""),
+            "unit": _clean(as_text(cells.get("unit"))),
             "variant_axis": _flag(as_text(cells.get("variant_axis"))),
             "required": _flag(as_text(cells.get("required"))),
             "categories": _words(cells.get("categories")) if "categories" in cells else None,

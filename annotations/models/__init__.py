@@ -13,12 +13,15 @@ from annotations.models.catalogue import (
     Role,
     SetAside,
 )
+from annotations.models.clash import Clash
 from annotations.models.comments import Comment, Mention
+from annotations.models.drafts import Draft
 from annotations.models.exports import Change, ExportBatch
 from annotations.models.jobs import Job, WorkerBeat
+from annotations.models.language_model import LanguageModel, LanguageModelAnswer
 from annotations.models.panels import Answer, AssignmentRule, GoldItem, Turn
 from annotations.models.people import ApiToken, LoginAttempt, User
-from annotations.models.proposals import DeclinedProposal
+from annotations.models.proposals import DeclinedProposal, FoundProposals
 from annotations.models.review import (
     QUEUE_ORDER,
     Band,
@@ -33,9 +36,18 @@ from annotations.models.review import (
     Verdict,
     Voice,
 )
+from annotations.models.safety import WordRule
+from annotations.models.searches import PlanPreset, PlanSearch, SearchTrial
 from annotations.models.sources import ImportSource
 from annotations.models.taxonomy import Facet, SplitItem, Tag, TagRequest, TagWord, TaxonomyRevision
-from annotations.models.training import ModelVersion, TrainingRun, TrainingSchedule
+from annotations.models.training import (
+    DriftAlert,
+    FormerSuggestions,
+    Judgement,
+    ModelVersion,
+    TrainingRun,
+    TrainingSchedule,
+)
 from annotations.models.upkeep import Boilerplate, BulkRun, FamilyProposal, Original, RowChange, SavedFilter
 
 __all__ = [
@@ -52,26 +64,36 @@ __all__ = [
     "Catalogue",
     "Change",
     "ChosenEvidence",
+    "Clash",
     "Comment",
     "Decision",
     "DeclinedProposal",
+    "Draft",
+    "DriftAlert",
     "Event",
     "ExportBatch",
     "Facet",
     "FacetCompletion",
     "FamilyProposal",
+    "FormerSuggestions",
+    "FoundProposals",
     "GoldItem",
     "ImportBatch",
     "ImportProblem",
     "ImportSource",
     "Input",
     "Job",
+    "Judgement",
+    "LanguageModel",
+    "LanguageModelAnswer",
     "LoginAttempt",
     "Membership",
     "Mention",
     "ModelVersion",
     "Original",
     "Picture",
+    "PlanPreset",
+    "PlanSearch",
     "Product",
     "ProductTag",
     "QueueItem",
@@ -79,6 +101,7 @@ __all__ = [
     "Role",
     "RowChange",
     "SavedFilter",
+    "SearchTrial",
     "SetAside",
     "SplitItem",
     "Suggestion",
@@ -92,5 +115,6 @@ __all__ = [
     "User",
     "Verdict",
     "Voice",
+    "WordRule",
     "WorkerBeat",
 ]

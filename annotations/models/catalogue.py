@@ -13,6 +13,11 @@ def default_languages() -> list[str]:
     return ["en"]
 
 
+def steps_off_at_first() -> list[str]:
+    """Cleaning steps that are taken only where somebody asks for them (``formats.cleaning.OFF_AT_FIRST``)."""
+    return ["value-entities"]
+
+
 class Catalogue(models.Model):
     """A set of products that one team tags with one taxonomy.
 
@@ -31,7 +36,9 @@ class Catalogue(models.Model):
         help_text=_("share of products served with nothing checked, for honest measurement"),
     )
     lease_minutes = models.PositiveSmallIntegerField(default=10)
-    cleaning_off = models.JSONField(default=list, blank=True, help_text=_("cleaning steps that are switched off"))
+    cleaning_off = models.JSONField(
+        default=steps_off_at_first, blank=True, help_text=_("cleaning steps that are switched off")
+    )
     reviewers = models.PositiveSmallIntegerField(
         default=1,
         validators=[MinValueValidator(1), MaxValueValidator(9)],
@@ -71,6 +78,14 @@ class Catalogue(models.Model):
     )
     gate = models.JSONField(
         default=dict, blank=True, help_text="what a candidate must show to be promoted; empty: queries.gate.Gate's own"
+    )
+    alerts = models.JSONField(
+        default=dict, blank=True, help_text="who is told of drift: emails [..], webhook (an address), secret (it signs)"
+    )
+    models_kept = models.PositiveSmallIntegerField(
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(1000)],
+        help_text=_("newest full models whose files are kept besides the one in use and the one before"),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -204,6 +219,10 @@ class Product(models.Model):
         return self.external_id
 
 
+def import_kinds() -> list[tuple[str, object]]:
+    return [("products", _("products")), ("tags", _("facets and tags")), ("starter", _("starter taxonomy"))]
+
+
 def attribute_uses() -> list[tuple[str, object]]:
     return [("source", _("source facts")), ("suggestions", _("suggestions")), ("approved", _("approved tags"))]
 
@@ -218,7 +237,7 @@ class ImportBatch(models.Model):
     catalogue = models.ForeignKey(Catalogue, models.CASCADE, related_name="import_batches")
     job = models.OneToOneField("annotations.Job", models.SET_NULL, null=True, blank=True, related_name="import_batch")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True)
-    kind = models.CharField(max_length=10, default="products", choices=[("products", "products"), ("tags", "tags")])
+    kind = models.CharField(max_length=10, default="products", choices=import_kinds)
     file_name = models.CharField(max_length=255)
     stored_file = models.CharField(max_length=255, blank=True, help_text="path below TAGSTUDIO_HOME/uploads")
     pictures_file = models.CharField(max_length=255, blank=True)

@@ -25,17 +25,23 @@ class Job(models.Model):
 
     A worker claims a job with one guarded UPDATE that raises ``epoch`` and takes a lease; each later write names the
     epoch, so that a worker that was given up for dead changes nothing when it wakes. ``coalesce_key``: at most one
-    such job runs and one waits. ``slot``: at most one running job holds it (a GPU, say).
+    such job runs and one waits. ``slot``: at most one running job holds it (an import's catalogue, say). ``needs``: the
+    kind of slot that the worker who claims it must have free; which one it got is then in ``slot``. ``rank``: those with
+    a lower one go first.
+
+    ``attempts`` counts all claims, ``fruitless`` those in a row after which nothing more was safe than before: a job
+    that gets further each time is not given up, however often it is killed (docs/decisions/0080-pausing.md).
     """
 
     class State(models.TextChoices):
         QUEUED = "queued", _("queued")
         RUNNING = "running", _("running")
+        PAUSED = "paused", _("paused")
         DONE = "done", _("done")
         FAILED = "failed", _("failed")
         CANCELLED = "cancelled", _("cancelled")
 
-    LIVE = (State.QUEUED, State.RUNNING)
+    LIVE = (State.QUEUED, State.RUNNING, State.PAUSED)  # has not ended
     MAX_ATTEMPTS = 3
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -47,13 +53,18 @@ class Job(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     coalesce_key = models.CharField(max_length=120, null=True, blank=True)
     slot = models.CharField(max_length=60, null=True, blank=True)
+    needs = models.CharField(max_length=20, blank=True, help_text="a kind of slot that its worker must have free")
+    rank = models.PositiveSmallIntegerField(default=0, help_text="after those with a lower one")
     owner = models.CharField(max_length=120, blank=True)
     epoch = models.PositiveIntegerField(default=0)
     attempts = models.PositiveSmallIntegerField(default=0)
+    fruitless = models.PositiveSmallIntegerField(default=0)
+    kept = models.BigIntegerField(default=0, help_text="how far its work is safe, in units of its own")
     lease_until = models.DateTimeField(null=True, blank=True)
     not_before = models.DateTimeField(null=True, blank=True)
     rung_at = models.DateTimeField(null=True, blank=True, help_text="when the doorbell last rang")
     cancel_requested_at = models.DateTimeField(null=True, blank=True)
+    pause_requested_at = models.DateTimeField(null=True, blank=True)
     step = models.CharField(max_length=200, blank=True)
     done_count = models.BigIntegerField(default=0)
     total_count = models.BigIntegerField(default=0)
@@ -102,6 +113,7 @@ class WorkerBeat(models.Model):
 
     name = models.CharField(max_length=120, unique=True)
     queues = models.CharField(max_length=60)
+    slots = models.JSONField(default=list, help_text="names of what it trains on")
     beat_at = models.DateTimeField()
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ import uuid
 
 from django.conf import settings
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, Value, When
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -32,6 +32,7 @@ class Suggestion(models.Model):
         DICTIONARY = "dictionary", _("dictionary")
         SOURCE = "source", _("source data")
         LABEL = "label", _("label text")
+        LLM = "llm", _("language model")
 
     product = models.ForeignKey(Product, models.CASCADE, related_name="suggestions")
     tag = models.ForeignKey(Tag, models.CASCADE, related_name="suggestions")
@@ -197,6 +198,13 @@ class QueueItemQuerySet(models.QuerySet["QueueItem"]):
         """Those that still want a decision, leased or not."""
         return self.filter(status__in=QueueItem.WAITING)
 
+    def scored(self) -> int:
+        """Say that these are new no longer, nor will be after an undo. One guarded statement: a decision may come in
+        between."""
+        unscored = self.filter(Q(status=QueueItem.Status.NEW) | Q(was_new=True))
+        waits = Case(When(status=QueueItem.Status.NEW, then=Value(QueueItem.Status.QUEUED.value)), default=F("status"))
+        return unscored.update(status=waits, was_new=False)
+
     def free_at(self, moment: object) -> QueueItemQuerySet:
         """Those that nobody holds then."""
         return self.filter(Q(lease_until=None) | Q(lease_until__lte=moment))
@@ -211,7 +219,8 @@ class QueueItem(models.Model):
 
     ``version`` counts what was saved about the product; a save names the version it saw, so the slower of two is told
     (409) instead of overwriting. A lease is ``lease_owner`` until ``lease_until``; an expired one is no lease.
-    ``priority`` orders the queue, highest first; ``why`` says in data why the product is asked for.
+    ``priority`` orders the queue, highest first; ``why`` says in data why the product is asked for. ``was_new``: it
+    was decided on before it was scored, so that an undo makes it new again.
     """
 
     class Status(models.TextChoices):
@@ -242,6 +251,7 @@ class QueueItem(models.Model):
     )  # fmt: skip
     flagged = models.CharField(max_length=200, blank=True, help_text="why somebody flagged it; empty: not flagged")
     done_at = models.DateTimeField(null=True, blank=True)
+    was_new = models.BooleanField(default=False)
 
     objects = QueueItemQuerySet.as_manager()
 

@@ -31,8 +31,13 @@ def latest_proof(catalogue: Catalogue) -> Job | None:
     return done.order_by("-finished_at").first()
 
 
+def last_verdict(catalogue: Catalogue) -> dict[str, Any]:
+    """What the guard found when there last was something to judge; empty before."""
+    done = Job.objects.filter(catalogue=catalogue, kind="proof", state=Job.State.DONE, result__has_key="guard")
+    job = done.order_by("-finished_at").first()
+    return dict(job.result["guard"]) if job else {}
+
+
 def falls_back(catalogue: Catalogue) -> bool:
     """Whether the guard found random order better when it last looked."""
-    job = latest_proof(catalogue)
-    verdict: dict[str, Any] = (job.result.get("guard") if job else None) or {}
-    return bool(verdict.get("random"))
+    return bool(last_verdict(catalogue).get("random"))

@@ -43,6 +43,11 @@ def run_of(catalogue: Catalogue, pk: int) -> BulkRun | None:
     return found.select_related("catalogue", "user", "job", "undo_job").first()
 
 
+def runs_by_age(catalogue: Catalogue) -> QuerySet[BulkRun]:
+    """All of them; whoever asks orders them."""
+    return BulkRun.objects.filter(catalogue=catalogue).select_related("job", "undo_job")
+
+
 def runs_of(catalogue: Catalogue) -> list[BulkRun]:
     """The latest ones first."""
     found = BulkRun.objects.filter(catalogue=catalogue).select_related("user", "job", "undo_job").defer("held")

@@ -23,6 +23,7 @@ from annotations.models import (
     Tag,
     User,
 )
+from annotations.queries.clashes import Told, clashes_of, tags_named, told
 from annotations.queries.comments import comments_of
 from annotations.queries.offers import KEYS, Offer, offers_of
 
@@ -79,6 +80,7 @@ class Card:
     lease_until: datetime | None = None
     why: dict[str, Any] = field(default_factory=dict)
     comments: tuple[Comment, ...] = ()
+    clashes: tuple[Told, ...] = ()  # open facets on which text and picture say something else
 
     @property
     def version(self) -> int:
@@ -129,6 +131,8 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
     wanted = {tag for some in suggestions.values() for tag in some} | {
         tag for some in standing.values() for tag in some
     }
+    apart = clashes_of(catalogue, [item.product_id for item in items if not item.blind])
+    wanted |= tags_named(apart)
     tags = {tag.id: tag for tag in Tag.objects.filter(id__in=wanted)}
     offered = offers_of(catalogue, [p.category for p in products])
     shas = {sha for p in products for sha in p.pictures}
@@ -156,6 +160,11 @@ def cards(items: Sequence[QueueItem], catalogue: Catalogue, reader: User | None 
             lease_until=item.lease_until,
             why=item.why,
             comments=tuple(comments.get(item.product_id, ())),
+            clashes=told(
+                apart.get(item.product_id, {}),
+                [offer.facet for offer in offers if offer.facet.id not in complete[item.product_id]],
+                tags,
+            ),
         )
         for item, offers in zip(items, offered, strict=True)
     ]

@@ -18,6 +18,7 @@ LABELS = {
     "zero-width": (_("Drop zero-width characters"), _("Soft hyphens and invisible spaces that split words.")),
     "compatibility": (_("Fold odd letters"), _("Full-width letters and digits, ligatures, odd spaces; accents composed.")),
     "space": (_("Tidy spaces"), _("One space at a time, at most one empty line.")),
+    "value-entities": (_("Resolve entities in attributes of JSON"), _("Their values are names of another program and stay as they came, unless you want them resolved.")),
     "boilerplate": (_("Drop shared texts"), _("Lines that many products of one supplier have, once you accepted them.")),
     "blank": (_("Set blank rows aside"), _("No title, description, attributes or pictures.")),
     "placeholder": (_("Set placeholder rows aside"), _("A title like “test 3” or “111” and nothing else.")),

@@ -80,6 +80,17 @@ def decided_since(catalogue: Catalogue, seq: int) -> set[int]:
     return set(later.values_list("product", flat=True))
 
 
+def chosen_spans(catalogue: Catalogue) -> dict[int, list[tuple[str, str, dict[str, Any]]]]:
+    """Product to the words that people pointed at: (facet slug, tag slug, {field, start, end}) of approved tags."""
+    rows = ProductTag.objects.filter(
+        product__catalogue=catalogue, state=ProductTag.State.APPROVED, decision__chosen__isnull=False
+    ).values_list("product", "tag__facet__slug", "tag__slug", "decision__chosen__spans")
+    found: dict[int, list[tuple[str, str, dict[str, Any]]]] = {}
+    for product, facet, tag, spans in rows:
+        found.setdefault(product, []).extend((facet, tag, span) for span in spans)
+    return found
+
+
 def waiting(catalogue: Catalogue) -> list[int]:
     """Live products that still want a decision."""
     items = QueueItem.objects.filter(catalogue=catalogue, status__in=QueueItem.WAITING, product__archived_at=None)
@@ -167,17 +178,35 @@ def taxonomy_rows(catalogue: Catalogue) -> list[dict[str, Any]]:
             "single": f.one_value,
             "categories": f.categories,
             "variant_axis": f.variant_axis,
+            "implied_parents": f.implied_parents,
             "tags": [],
         }
         for f in catalogue.facets.live()  # type: ignore[attr-defined]
     }
-    for tag in Tag.objects.live().filter(facet__in=facets).order_by("position", "id"):
+    live = list(Tag.objects.live().filter(facet__in=facets).order_by("position", "id"))
+    pairs = _never_together({tag.pk: (facets[tag.facet_id]["slug"], tag.slug) for tag in live})
+    slugs = {tag.pk: tag.slug for tag in live}
+    for tag in live:
         facets[tag.facet_id]["tags"].append(
             {
                 "slug": tag.slug,
                 "labels": tag.labels,
                 "synonyms": [w for words in tag.synonyms.values() for w in words],
                 "threshold": tag.threshold,
+                "parent": slugs.get(tag.parent_id, ""),
+                "categories": tag.categories,
+                "exclusive": tag.exclusive,
+                "not_with": pairs.get(tag.pk, []),
             }
         )
     return list(facets.values())
+
+
+def _never_together(names: dict[int, tuple[str, str]]) -> dict[int, list[tuple[str, str]]]:
+    """Tag to the (facet, tag) that never stand beside it, in a fixed order."""
+    through = Tag.not_with.through.objects.filter(from_tag__in=Tag.objects.live().filter(pk__in=names))  # type: ignore[attr-defined]
+    found: dict[int, list[tuple[str, str]]] = {}
+    for tag, other in through.values_list("from_tag", "to_tag"):
+        if tag in names and other in names:
+            found.setdefault(tag, []).append(names[other])
+    return {tag: sorted(others) for tag, others in found.items()}

@@ -12,18 +12,19 @@ MOST = 99  # variants that one gesture reaches
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """Another product of the family. ``decided``: how many of the facets to be copied were looked at already;
-    ``taken``: somebody else is looking at it right now."""
+    """Another product of the family. ``decided``: how many of the facets to be copied were looked at already, ``left``
+    how many were not; ``taken``: somebody else is looking at it right now."""
 
     product: Product
     version: int
     decided: int
+    left: int
     taken: bool
 
     @property
     def offered(self) -> bool:
-        """Ticked to begin with: nobody has decided on it and nobody holds it."""
-        return not self.decided and not self.taken
+        """Ticked to begin with: there is something nobody has looked at, and nobody holds it."""
+        return self.left > 0 and not self.taken
 
 
 def variants_of(product: Product, facets: Sequence[Facet], reader: User) -> list[Variant]:
@@ -34,14 +35,23 @@ def variants_of(product: Product, facets: Sequence[Facet], reader: User) -> list
         catalogue=product.catalogue_id, product__family=product.family, product__archived_at=None
     )
     items = list(rows.exclude(product=product).select_related("product").order_by("product__external_id")[:MOST])
-    decided: dict[int, int] = {}
-    done = FacetCompletion.objects.filter(product__in=[i.product_id for i in items], facet__in=facets)
-    for pk in done.values_list("product", flat=True):
-        decided[pk] = decided.get(pk, 0) + 1
-    return [
-        Variant(i.product, i.version, decided.get(i.product_id, 0), i.leased and i.lease_owner_id != reader.pk)
-        for i in items
-    ]
+    done = looked_at([i.product_id for i in items], facets)
+    found = []
+    for i in items:
+        theirs = {f.pk for f in facets if f.applies(i.product.category)}
+        decided = len(theirs & done.get(i.product_id, set()))
+        taken = i.leased and i.lease_owner_id != reader.pk
+        found.append(Variant(i.product, i.version, decided, len(theirs) - decided, taken))
+    return found
+
+
+def looked_at(products: Sequence[int], facets: Sequence[Facet]) -> dict[int, set[int]]:
+    """Product to those of the facets that were looked at as a whole. One query."""
+    found: dict[int, set[int]] = {}
+    rows = FacetCompletion.objects.filter(product__in=products, facet__in=facets)
+    for product, facet in rows.values_list("product", "facet"):
+        found.setdefault(product, set()).add(facet)
+    return found
 
 
 def copied_facets(facets: Sequence[Facet]) -> list[Facet]:

@@ -1,8 +1,9 @@
 """The gate: what a candidate must show before it is promoted without a second thought.
 
 The comparison of its run is judged, on products that neither model has learned from: non-inferiority of micro-F1 (the
-lower end of the paired interval of the difference stays above a small margin), no facet that falls far, and no wait
-for the reviewer that was not there before. An admin may promote all the same and says why; the reason is kept.
+lower end of the paired interval of the difference stays above a small margin), on those of them that were decided blind
+no loss either (docs/decisions/0130), no facet that falls far, no tag that is forgotten, and no wait for the reviewer that
+was not there before. An admin may promote all the same and says why; the reason is kept.
 """
 
 from __future__ import annotations
@@ -18,12 +19,17 @@ from annotations.models import Catalogue, ModelVersion, TrainingRun
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What a catalogue asks of a candidate. Shares are of 1; ``latency_ms`` is the p95 of one product, warm."""
+    """What a catalogue asks of a candidate. Shares are of 1; ``latency_ms`` is the p95 of one product, warm.
+
+    From ``blind_families`` families on, the products decided blind must show it not worse, as all of them must; with fewer
+    only a loss beyond chance speaks against it.
+    """
 
     on: bool = True
     margin: float = 0.01
     facet_drop: float = 0.02
     latency_ms: float = 100.0
+    blind_families: int = 100
 
     @classmethod
     def of(cls, catalogue: Catalogue) -> Gate:
@@ -36,7 +42,8 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Objection:
-    """One thing that speaks against the candidate: ``code`` for programs (overall, facet, latency, not_compared)."""
+    """One thing that speaks against the candidate: ``code`` for programs (overall, blind, facet, tag, latency,
+    not_compared)."""
 
     code: str
     message: str
@@ -56,16 +63,7 @@ def judged(comparison: Mapping[str, Any] | None, gate: Gate, labels: Mapping[str
     """``comparison`` as ``ml.evaluation.compare.Comparison`` says it, with ``latency_ms`` of both sides beside it."""
     if not comparison or "overall" not in comparison:
         return [Objection("not_compared", _("It was not compared with what is in use: too few products are decided."))]
-    found = []
-    gain = comparison["overall"]["f1_gain"]
-    if gain["low"] < -gate.margin:
-        found.append(
-            Objection(
-                "overall",
-                _("It may be worse: the difference in F1 could be %(low)+.1f points (the gate allows %(margin)+.1f).")
-                % {"low": 100 * gain["low"], "margin": -100 * gate.margin},
-            )
-        )
+    found = [*_overall(comparison, gate), *_blind(comparison.get("blind"), gate)]
     for facet in comparison.get("facets", ()):
         drop = facet["f1_gain"]["value"]
         if drop < -gate.facet_drop:
@@ -80,6 +78,19 @@ def judged(comparison: Mapping[str, Any] | None, gate: Gate, labels: Mapping[str
                     },
                 )
             )
+    for tag in comparison.get("regressed", ()):
+        found.append(
+            Objection(
+                "tag",
+                _("%(facet)s, %(tag)s: wrong in %(lost)d families in which it was right, right in %(won)d new ones.")
+                % {
+                    "facet": labels.get(tag["facet"], tag["facet"]),
+                    "tag": tag["tag"],
+                    "lost": tag["lost"],
+                    "won": tag["won"],
+                },
+            )
+        )
     took = (comparison.get("latency_ms") or {}).get("candidate")
     if took is not None and took > gate.latency_ms:
         found.append(
@@ -90,3 +101,34 @@ def judged(comparison: Mapping[str, Any] | None, gate: Gate, labels: Mapping[str
             )
         )
     return found
+
+
+def _overall(comparison: Mapping[str, Any], gate: Gate) -> list[Objection]:
+    low = comparison["overall"]["f1_gain"]["low"]
+    if low >= -gate.margin:
+        return []
+    words = _("It may be worse: the difference in F1 could be %(low)+.1f points (the gate allows %(margin)+.1f).")
+    return [Objection("overall", words % {"low": 100 * low, "margin": -100 * gate.margin})]
+
+
+def _blind(blind: Mapping[str, Any] | None, gate: Gate) -> list[Objection]:
+    """The same comparison on the products that were drawn at random and decided without suggestions. What reviewers
+    decided with a model's claims before their eyes, and in the order that it doubted, may flatter one like it."""
+    if not blind:
+        return []  # the report says that there were too few
+    gain = blind["overall"]["f1_gain"]
+    said = {"n": blind["products"], "low": 100 * gain["low"], "high": 100 * gain["high"], "margin": -100 * gate.margin}
+    enough = blind["families"] >= gate.blind_families
+    if enough and gain["low"] < -gate.margin:
+        words = _(
+            "On the %(n)d products decided blind it may be worse: the difference in F1 could be %(low)+.1f points (the "
+            "gate allows %(margin)+.1f)."
+        )
+    elif not enough and gain["high"] < 0:
+        words = _(
+            "On the %(n)d products decided blind it is worse beyond chance: the difference in F1 is %(low)+.1f to "
+            "%(high)+.1f points."
+        )
+    else:
+        return []
+    return [Objection("blind", words % said)]

@@ -23,11 +23,13 @@ from annotations.models import (
 )
 from annotations.queries.cards import HUES
 from annotations.queries.evidence import Claimed, Piece, pieces
+from annotations.queries.offers import offers_of
 
 SIZES = (24, 48)
 CONFIDENT = (Band.STRONG, Band.LIKELY)  # what comes accepted
 COUNTED = 1000  # beyond that a page says "more than"
 NEXT = 1000  # products at the top of the queue whose suggestions are counted for the choice of a value
+KEYS = 3  # of a screen: facet and value chosen, and Enter; a card that is right takes one
 TITLE, PHRASE, AROUND = 90, 80, 24  # characters
 
 
@@ -185,3 +187,33 @@ def values_next(catalogue: Catalogue) -> dict[int, int]:
     done = FacetCompletion.objects.filter(product=OuterRef("product"), facet=OuterRef("tag__facet"))
     rows = Suggestion.objects.filter(product__in=first, band__in=CONFIDENT).filter(~Exists(done))
     return dict(rows.order_by().values_list("tag").annotate(n=Count("pk")))
+
+
+def spares(catalogue: Catalogue) -> dict[int, float]:
+    """Tag to how many cards of the next ``NEXT`` products one screen of it makes needless; tags of no worth left out.
+
+    A card has to be opened all the same while a facet of its product takes several values, tells variants apart (what
+    is claimed of these with confidence has been found mostly wrong) or has no confident claim. Of the other products each
+    facet that is still open is one part of the card, and counts for as much as the claim is likely to be right. Below
+    ``KEYS`` a screen costs more keys than the cards it spares.
+    """
+    top = QueueItem.objects.filter(catalogue=catalogue, status=QueueItem.Status.QUEUED, blind=False)
+    first = dict(top.order_by(*QUEUE_ORDER).values_list("product", "product__category")[:NEXT])
+    done = set(FacetCompletion.objects.filter(product__in=list(first)).values_list("product", "facet"))
+    said = set(ProductTag.objects.filter(product__in=list(first)).values_list("product", "tag"))
+    claims: dict[int, dict[int, list[tuple[float, int]]]] = {}
+    rows = Suggestion.objects.filter(product__in=list(first), band__in=CONFIDENT, tag__retired_at=None)
+    for product, of, tag, score in rows.values_list("product", "tag__facet", "tag", "score"):
+        if (product, tag) not in said:
+            claims.setdefault(product, {}).setdefault(of, []).append((score, tag))
+    categories = list(dict.fromkeys(first.values()))
+    offered = dict(zip(categories, offers_of(catalogue, categories), strict=True))
+    parts: dict[int, list[float]] = {}
+    for product, category in first.items():
+        left = [o.facet for o in offered[category] if (product, o.facet.pk) not in done]
+        theirs = claims.get(product, {})
+        if all(facet.one_value and not facet.variant_axis and facet.pk in theirs for facet in left):
+            for facet in left:
+                score, tag = max(theirs[facet.pk])
+                parts.setdefault(tag, []).append(score / len(left))
+    return {tag: sum(sorted(some, reverse=True)[: SIZES[-1]]) for tag, some in parts.items()}

@@ -24,6 +24,16 @@ def history(catalogue: Catalogue) -> QuerySet[ImportBatch]:
     return ImportBatch.objects.filter(catalogue=catalogue).select_related("user", "job").order_by("-id")
 
 
+def starters(catalogue: Catalogue) -> QuerySet[ImportBatch]:
+    """Taxonomies that were sent to start from, latest first."""
+    return history(catalogue).filter(kind="starter")
+
+
+def problems_of(batch: ImportBatch) -> QuerySet[ImportProblem]:
+    """Those that are kept, in the order in which they were found."""
+    return ImportProblem.objects.filter(batch=batch)
+
+
 def problem_lines(batch: ImportBatch) -> Iterator[str]:
     """The problems as lines of a CSV with a byte order mark, so that spreadsheets read it as UTF-8."""
     yield "\ufeff" + _line(PROBLEM_COLUMNS)

@@ -55,7 +55,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Learning:
-    """``saved`` in products, ``minutes`` as an interval of minutes where the pace is known."""
+    """``saved`` in products, ``minutes`` as an interval of minutes where the pace is known; ``next``: points of F1 that
+    ``ahead`` more products would bring, None in what was measured before that was asked; ``enough``: that is little."""
 
     measured_at: datetime
     slice: int
@@ -69,6 +70,9 @@ class Learning:
     targets: list[Target]
     guarded: bool
     capped: bool  # more may be saved than is ever said
+    ahead: int
+    next: Measure | None
+    enough: bool
 
 
 def learning(catalogue: Catalogue) -> Learning | None:
@@ -89,6 +93,7 @@ def learning(catalogue: Catalogue) -> Learning | None:
         job.finished_at, found["slice"], found["decisions"], actual, random, chart(actual, random),
         _measure(found["gain"]), saved, minutes, targets, bool(found["guard"]["random"]),
         saved.value >= MOST_SAVED * found["decisions"] - 1,
+        int(found.get("ahead", 0)), _measure(found["next"]) if "next" in found else None, bool(found.get("enough")),
     )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from threading import Lock
 from typing import Any, TypeVar
 
@@ -75,6 +75,14 @@ def offers_of(catalogue: Catalogue, categories: Sequence[str | None]) -> list[li
     if missing := {pk for some in wanted for pk in some} - kept.offers.keys():
         kept.offers |= _load(kept.facets, missing)
     return [[kept.offers[pk] for pk in some] for some in wanted]
+
+
+def with_more(offer: Offer, most: int) -> Offer:
+    """The offer with up to ``most`` of its tags. One query where it has more than it came with."""
+    if not offer.more:
+        return offer
+    tags = tuple(Tag.objects.live().filter(facet=offer.facet).order_by("position", "id")[:most])
+    return replace(offer, tags=tags)
 
 
 def kept(catalogue: Catalogue, name: str, make: Callable[[], T]) -> T:

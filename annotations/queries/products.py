@@ -105,9 +105,7 @@ def matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
     aside = filters.problem in ("junk", "duplicate")
     found = Product.objects.filter(catalogue=catalogue, archived_at__isnull=not (aside or filters.status == ARCHIVED))
     if filters.search:
-        said = _said(filters.search)
-        # words > "" makes SQLite read the narrow index, where it would rather look up every wide row
-        found = _narrowed(found, _of(catalogue, Q(words__gt=""), said), said)
+        found = found.filter(search_condition(catalogue, filters.search))
     if filters.status == FLAGGED:
         flagged = _items(catalogue).exclude(flagged="")
         found = _narrowed(found, flagged.values_list("product", flat=True), ~Q(queue_item__flagged=""))
@@ -139,12 +137,20 @@ def matching(catalogue: Catalogue, filters: Filters) -> QuerySet[Product]:
     return _with_problem(catalogue, found, filters.problem)
 
 
-def _said(search: str) -> Q:
+def search_condition(catalogue: Catalogue, text: str, product: str = "") -> Q:
+    """On products, that the title or the id has this text; on other rows, whose field ``product`` names theirs. Asks
+    the database which products these are."""
+    # words > "" makes SQLite read the narrow index, where it would rather look up every wide row
+    keys = _of(catalogue, Q(words__gt=""), _said(text))
+    return _condition(keys, _said(text, f"{product}__" if product else ""), product or "pk")
+
+
+def _said(search: str, path: str = "") -> Q:
     """Part of the title or the id. SQLite lowers ASCII alone, so other letters are tried in each of their cases."""
-    said = Q(words__contains=search.lower())
+    said = Q(**{f"{path}words__contains": search.lower()})
     if not search.isascii():
         for other in {search, search.upper(), search.capitalize(), search.title()}:
-            said |= Q(words__contains=other)
+            said |= Q(**{f"{path}words__contains": other})
     return said
 
 
@@ -167,13 +173,17 @@ def _range(field: str, first: str, end: str) -> Q:
 
 
 def _narrowed(found: QuerySet[Product], keys: QuerySet[Any, int], otherwise: Q) -> QuerySet[Product]:
-    """Those with one of the keys. A few keys are named one by one, some thousands are read off their index first; where
+    return found.filter(_condition(keys, otherwise))
+
+
+def _condition(keys: QuerySet[Any, int], otherwise: Q, field: str = "pk") -> Q:
+    """To have one of the keys. A few keys are named one by one, some thousands are read off their index first; where
     there are more, every other page ends early, so each product is asked instead. A planner that has to guess takes
     half a second for the wrong one of these."""
     some = list(keys[: FEW + 1])
     if len(some) <= FEW:
-        return found.filter(pk__in=some)
-    return found.filter(pk__in=keys) if keys[: SOME + 1].count() <= SOME else found.filter(otherwise)
+        return Q(**{f"{field}__in": some})
+    return Q(**{f"{field}__in": keys}) if keys[: SOME + 1].count() <= SOME else otherwise
 
 
 def _of(catalogue: Catalogue, within: Q, said: Q) -> QuerySet[Any, int]:

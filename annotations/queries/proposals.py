@@ -1,22 +1,33 @@
 """What the catalogue itself proposes for its taxonomy: values, synonyms and words that no tag has yet.
 
-Reads a sample of the products once (``SAMPLE`` at most), in a fixed number of queries. What was found is kept in memory
-for ``KEPT_SECONDS``; what became a tag or was declined since then is left out each time it is asked for.
+``mine`` reads a sample of the products once (``SAMPLE`` at most), in a fixed number of queries: a job does, which keeps
+what it found (``actions/proposals.py``). What became a tag or was declined since then is left out each time it is asked
+for.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from django.db.models import F, QuerySet
 
-from annotations.models import Catalogue, ChosenEvidence, DeclinedProposal, Facet, Product, ProductTag, Tag, Verdict
+from annotations.models import (
+    Catalogue,
+    ChosenEvidence,
+    DeclinedProposal,
+    Facet,
+    FoundProposals,
+    Product,
+    ProductTag,
+    Tag,
+    Verdict,
+)
 from annotations.queries.frequent_words import Clusters, covered_by
+from annotations.queries.safety import words_of
 from annotations.queries.tag_words import folded
 from annotations.queries.taxonomy import Names, key_of
 
@@ -34,9 +45,12 @@ LIFT = 1.5
 """How much more often the tag stands with the value than without it, or a tag that stands everywhere has every word."""
 LONGEST = 60
 """Characters of a value; a longer one is a sentence."""
+READ = 2_000
+"""Products in whose texts a promoted model reads values; some twenty seconds on one core."""
 EXAMPLES = 4
-KEPT_SECONDS = 600
-CATALOGUES_KEPT = 8
+TOLD_EVERY = 1000
+OF_A_KIND = 1000
+"""Proposals of one kind that a look finds at most, the most frequent."""
 
 VALUE, SYNONYM, WORDS = "value", "synonym", "words"
 
@@ -63,6 +77,10 @@ class Proposal:
     def digest(self) -> str:
         return digest_of(self.kind, self.text, facet=self.facet, tag=self.tag)
 
+    def to_json(self) -> list[Any]:
+        facet, tag = self.facet.pk if self.facet else None, self.tag.pk if self.tag else None
+        return [self.kind, self.text, self.count, self.of, facet, tag, list(self.words), list(self.products)]
+
 
 def digest_of(kind: str, text: str, *, facet: Facet | None = None, tag: Tag | None = None) -> str:
     """The name of a proposal: the same words for the same place have one, however they are spelt."""
@@ -75,6 +93,7 @@ class Known:
 
     def __init__(self, catalogue: Catalogue) -> None:
         self.facets = list(Facet.objects.live().filter(catalogue=catalogue))
+        self.by_pk = {facet.pk: facet for facet in self.facets}
         tags = list(Tag.objects.filter(facet__catalogue=catalogue, facet__retired_at=None))
         self.names = Names(self.facets, tags)
         self.tags = {tag.pk: tag for tag in tags}
@@ -89,14 +108,37 @@ class Known:
         return folded(text) in self._of[facet.pk] or self.names.tag(facet, text) is not None
 
 
-def proposals(catalogue: Catalogue, *, fresh: bool = False) -> list[Proposal]:
-    """What to decide on now: synonyms, then values, then words, the most frequent first. Seven queries, three where
-    what was found lately is still kept (``fresh``: look again)."""
+def proposals(catalogue: Catalogue) -> list[Proposal]:
+    """What to decide on now, of what the last look found: synonyms, then values, then words, the most frequent first.
+    Five queries."""
     known = Known(catalogue)
     declined = set(DeclinedProposal.objects.filter(catalogue=catalogue).values_list("digest", flat=True))
-    mined = [p for p in _mined(catalogue, known, fresh) if p.digest not in declined and _open(p, known)]
+    rows = FoundProposals.objects.filter(catalogue=catalogue).values_list("found", flat=True).first() or ()
+    found = [p for row in rows if (p := _from_json(row, known)) is not None]
+    words = words_of(catalogue)
+    mined = [p for p in found if p.digest not in declined and _open(p, known) and not words.find(p.text)]
     synonyms = {(p.facet.pk, key_of(p.text)) for p in mined if p.kind == SYNONYM and p.facet}
     return [p for p in mined if p.kind != VALUE or not p.facet or (p.facet.pk, key_of(p.text)) not in synonyms]
+
+
+def last_look(catalogue: Catalogue) -> FoundProposals | None:
+    """When it was looked last, and through how many products."""
+    return FoundProposals.objects.filter(catalogue=catalogue).defer("found").first()
+
+
+def declined_proposals(catalogue: Catalogue) -> QuerySet[DeclinedProposal]:
+    """What was declined, latest first."""
+    return DeclinedProposal.objects.filter(catalogue=catalogue).select_related("facet", "tag", "user").order_by("-id")
+
+
+def _from_json(row: list[Any], known: Known) -> Proposal | None:
+    """None where its facet or tag is gone."""
+    kind, text, count, of, facet, tag, words, products = row
+    found = Proposal(
+        kind, text, count, of, known.by_pk.get(facet), known.tags.get(tag), tuple((w, n) for w, n in words),
+        tuple((pk, title) for pk, title in products),
+    )  # fmt: skip
+    return None if (facet and found.facet is None) or (tag and found.tag is None) else found
 
 
 def _open(proposal: Proposal, known: Known) -> bool:
@@ -108,29 +150,22 @@ def _open(proposal: Proposal, known: Known) -> bool:
     return not covered_by(known.all)(proposal.text)
 
 
-_kept: dict[tuple[int, Any], tuple[float, list[Proposal]]] = {}
-
-
-def _mined(catalogue: Catalogue, known: Known, fresh: bool) -> list[Proposal]:
-    name = (catalogue.pk, catalogue.created_at)
-    then, found = _kept.get(name, (0.0, []))
-    if fresh or not then or time.monotonic() - then > KEPT_SECONDS:
-        found = mine(catalogue, known)
-        _kept.pop(name, None)
-        while len(_kept) >= CATALOGUES_KEPT:
-            _kept.pop(next(iter(_kept)))
-        _kept[name] = (time.monotonic(), found)
-    return found
-
-
-def mine(catalogue: Catalogue, known: Known) -> list[Proposal]:
-    """Everything that the products and the corrections speak for. Four queries."""
+def mine(
+    catalogue: Catalogue, known: Known, tell: Callable[[int, int], object] = lambda n, of: None,
+    read: Callable[[list[int]], Iterable[tuple[int, str, str]]] = lambda products: (),
+) -> Mined:  # fmt: skip
+    """Everything that the products and the corrections speak for. Six queries. ``tell(read, of)`` as products are
+    read; what it raises ends it. ``read(products)`` says ``(product, facet slug, value)`` of what a model finds in their
+    texts: such a value is proposed as one of an attribute is."""
     products = _sample(catalogue)
+    of = products.count()
     rows = products.values_list("pk", "title", "supplier", "attributes").order_by("pk")
     values: dict[tuple[int, str], _Seen] = {}
     clusters = Clusters(covered_by(known.all))
     titles: dict[int, str] = {}
     for pk, title, supplier, attributes in rows[:SAMPLE].iterator(chunk_size=2000):
+        if len(titles) % TOLD_EVERY == 0:
+            tell(len(titles), of)
         titles[pk] = title
         clusters.add(pk, title, supplier)
         for name, listed in attributes.items():
@@ -139,11 +174,24 @@ def mine(catalogue: Catalogue, known: Known) -> list[Proposal]:
             for value in {str(v).strip() for v in listed}:
                 if value and len(value) <= LONGEST and not known.has(facet, value):
                     values.setdefault((facet.pk, key_of(value)), _Seen(facet)).add(pk, value)
+    for pk, name, value in read(list(titles)[:: -(-len(titles) // READ) or 1]):
+        facet = known.names.facet(name)
+        if facet and pk in titles and len(value) <= LONGEST and not known.has(facet, value):
+            values.setdefault((facet.pk, key_of(value)), _Seen(facet)).add(pk, value)
     standing = _standing(products, known)
     found = [*_chosen(catalogue, known), *_synonyms(values.values(), standing, known, titles)]
     best = {p.digest: p for p in sorted(found, key=lambda p: p.count)}
     by_count = sorted(best.values(), key=lambda p: (-p.count, p.text))
-    return [*by_count, *_values(values.values(), len(titles), titles), *_words(clusters, len(titles), titles)]
+    kinds = by_count, _values(values.values(), len(titles), titles), _words(clusters, len(titles), titles)
+    return Mined(len(titles), [one for kind in kinds for one in kind[:OF_A_KIND]])
+
+
+@dataclass(frozen=True, slots=True)
+class Mined:
+    """``products`` that were looked at, and what they speak for."""
+
+    products: int
+    found: list[Proposal]
 
 
 def _sample(catalogue: Catalogue) -> QuerySet[Product]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence
@@ -19,7 +20,10 @@ _GAP = re.compile(r"[\s_\-‐-―]+")
 
 
 def key_of(name: str) -> str:
-    """What two spellings of one name have in common: case, width, and how its words are joined make no difference."""
+    """What two spellings of one name have in common: case, width, how its words are joined, and whether a sign is
+    written as an entity (``Lycra&reg;``) make no difference."""
+    if "&" in name:
+        name = html.unescape(name)
     return _GAP.sub(" ", unicodedata.normalize("NFKC", name).casefold()).strip()
 
 
@@ -253,6 +257,7 @@ def new_values(catalogue: Catalogue):  # type: ignore[no-untyped-def]  # a query
     """Values of open facets and of those of numbers that became tags by themselves of late, the newest first."""
     return (
         TagRequest.objects.filter(facet__catalogue=catalogue, answer=TagRequest.Answer.GRANTED)
+        .filter(facet__kind__in=(Facet.Kind.OPEN, Facet.Kind.NUMERIC))  # in the others a person granted it
         .filter(tag__retired_at=None, tag__isnull=False, resolved_at__gt=timezone.now() - NEWS)
         .select_related("facet", "tag", "product", "user")
         .order_by("-id")

@@ -1,67 +1,25 @@
-"""What a change of the taxonomy touches, before it is made, and which changes there were."""
+"""Which changes of the taxonomy there were, what they left to do, and how the feed tells them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.dateparse import parse_datetime
 
 from annotations.models import (
     Catalogue,
-    Facet,
+    ImportBatch,
+    Job,
     ProductTag,
-    QueueItem,
     SplitItem,
-    Suggestion,
     Tag,
-    TagRequest,
     TaxonomyRevision,
 )
 from annotations.queries import tag_words
 from annotations.queries.tag_words import folded
-
-
-@dataclass(frozen=True, slots=True)
-class Touches:
-    """Counts. ``approved``, ``rejected``: products that the tags stand for; ``both``: those of which the target of a
-    merge stands already; ``waiting``: of these products, those in the queue; ``children``: tags below."""
-
-    approved: int
-    rejected: int
-    both: int
-    waiting: int
-    suggestions: int
-    children: int
-    requests: int
-
-    def as_dict(self) -> dict[str, int]:
-        return asdict(self)
-
-
-def touches(tags: Sequence[Tag], *, into: Tag | None = None) -> Touches:
-    """Seven counts, each from an index."""
-    stands = ProductTag.objects.filter(tag__in=tags)
-    approved = stands.filter(state=ProductTag.State.APPROVED)
-    both = 0
-    if into is not None:
-        there = ProductTag.objects.filter(product=OuterRef("product"), tag=into, state=ProductTag.State.APPROVED)
-        both = approved.filter(Exists(there)).count()
-    return Touches(
-        approved=approved.values("product").distinct().count(),
-        rejected=stands.filter(state=ProductTag.State.REJECTED).values("product").distinct().count(),
-        both=both,
-        waiting=QueueItem.objects.waiting().filter(product__in=approved.values("product")).count(),
-        suggestions=Suggestion.objects.filter(tag__in=tags).count(),
-        children=Tag.objects.live().filter(parent__in=tags).exclude(pk__in=[t.pk for t in tags]).count(),
-        requests=TagRequest.objects.filter(tag__in=tags, resolved_at=None).count(),
-    )
-
-
-def touches_of_facet(facet: Facet) -> Touches:
-    return touches(list(Tag.objects.live().filter(facet=facet)))
 
 
 def revisions(catalogue: Catalogue, before: int | None = None, limit: int = 50) -> list[TaxonomyRevision]:
@@ -75,6 +33,41 @@ def revisions(catalogue: Catalogue, before: int | None = None, limit: int = 50) 
 def revision_numbered(catalogue: Catalogue, number: int) -> TaxonomyRevision | None:
     found = TaxonomyRevision.objects.filter(catalogue=catalogue, number=number)
     return found.select_related("catalogue", "user", "undoes", "job").first()
+
+
+LISTS = ("tags imported", "tags from attributes", "starter taxonomy")
+"""Changes that make many tags at once. These are known by their ``since`` and not row by row."""
+
+
+def list_undone_by(revision: TaxonomyRevision) -> tuple[TaxonomyRevision, bool] | None:
+    """The list that an undo takes back (True) or, as the undo of one, brings again (False); None for other changes."""
+    first, times = revision, 0
+    while first.undoes is not None:
+        first, times = first.undoes, times + 1
+    return (first, times % 2 == 1) if times and first.word in LISTS else None
+
+
+def tags_of_list(revision: TaxonomyRevision) -> QuerySet[Tag]:
+    """Tags that an undo of a list still has to retire, or to bring back."""
+    found = list_undone_by(revision)
+    if found is None or revision.undoes is None:
+        return Tag.objects.none()
+    first, away = found
+    made: QuerySet[Tag] = Tag.objects.filter(facet__catalogue=revision.catalogue_id, since=first.number)
+    return made.filter(retired_at=None if away else parse_datetime(revision.undoes.data["moment"]))
+
+
+def still_loading(revision: TaxonomyRevision) -> bool:
+    """Whether a job is at work on the list: what it adds next would be left over by an undo."""
+    loads = ImportBatch.objects.filter(catalogue=revision.catalogue_id, report__revision=revision.number)
+    return loads.filter(finished_at=None, job__state__in=Job.LIVE).exists()
+
+
+def moments_of_undoing(catalogue: Catalogue) -> frozenset[datetime]:
+    """When undoings retired what a change had made: such rows are nobody's decision and may come back."""
+    undone = TaxonomyRevision.objects.filter(catalogue=catalogue, word="undone", data__has_key="moment")
+    moments = (parse_datetime(moment) for moment in undone.values_list("data__moment", flat=True))
+    return frozenset(moment for moment in moments if moment)
 
 
 def split_queue(revision: TaxonomyRevision) -> QuerySet[SplitItem]:
@@ -105,7 +98,7 @@ def events(catalogue: Catalogue, after: int, limit: int) -> list[dict[str, Any]]
     return [_event(revision, slugs) for revision in told]
 
 
-PRIVATE = ("tag_id", "into_id", "parts", "revision_id")
+PRIVATE = ("tag_id", "into_id", "parts", "revision_id", "moment", "not_undoable")
 
 
 def _event(revision: TaxonomyRevision, slugs: dict[int, str]) -> dict[str, Any]:

@@ -44,6 +44,12 @@ def models(catalogue: Catalogue, tier: str = ModelVersion.Tier.FULL) -> QuerySet
     return found.exclude(state=ModelVersion.State.DISCARDED).select_related("training_run")
 
 
+def folders_here(catalogue: Catalogue) -> list[tuple[str, Path]]:
+    """Name and folder of each full model whose files lie on this machine, newest first: a plan names such a folder."""
+    named = ((model.name, Path(settings.MODELS_ROOT) / model.path) for model in models(catalogue) if model.path)
+    return [(name, folder) for name, folder in named if folder.is_dir()]
+
+
 def models_of(catalogue: Catalogue) -> QuerySet[ModelVersion]:
     """Of both tiers, in no order yet; not those that were thrown away."""
     found = ModelVersion.objects.filter(catalogue=catalogue).exclude(state=ModelVersion.State.DISCARDED)

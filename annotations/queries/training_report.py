@@ -10,9 +10,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from annotations.models import Catalogue, Decision, Product, ProductTag, Tag, TrainingRun
+from django.utils.translation import gettext as _
+
+from annotations.models import Catalogue, Decision, ProductTag, TrainingRun
+from annotations.queries.flips import Flip, names_of, told
 
 FLIPS_SHOWN = 100
+TAGS_SHOWN = 500
 LABEL_APART = 16.0  # units of the drawing between the words at the ends of two lines
 
 
@@ -143,13 +147,17 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class FacetResult:
-    """One facet (or all together): the candidate, what serves now where it was measured too, and the difference."""
+    """One facet (or all together): the candidate, what serves now where it was measured too, and the difference.
+
+    A measure is None where no product measured on has a tag of the facet: there was nothing to find.
+    """
 
     label: str
+    slug: str
     decided: int
-    precision: Measure
-    recall: Measure
-    f1: Measure
+    precision: Measure | None
+    recall: Measure | None
+    f1: Measure | None
     current: Measure | None
     gain: Measure | None
     right: int
@@ -164,18 +172,20 @@ class FacetResult:
 
 
 @dataclass(frozen=True, slots=True)
-class Flip:
-    """A product and tag on which the two models disagree, where people have said who is right."""
+class Trait:
+    """Something of which less is better, of the candidate and of what is in use. ``change`` where it has an interval."""
 
-    product: Product | None
-    external_id: str
-    facet: str
-    tag: str
-    approved: bool
-    candidate: bool
-    current_score: float
-    candidate_score: float
-    right: bool
+    name: str
+    unit: str
+    current: float | None
+    candidate: float | None
+    change: Measure | None = None
+
+    @property
+    def tone(self) -> str:
+        if self.change is None:
+            return ""
+        return "up" if self.change.high < 0 else "down" if self.change.low > 0 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,6 +194,13 @@ class Report:
     families: int
     facets: tuple[FacetResult, ...]
     overall: FacetResult | None
+    macro: FacetResult | None
+    blind: FacetResult | None
+    blind_products: int
+    tags: tuple[FacetResult, ...]
+    traits: tuple[Trait, ...]
+    generation: dict[str, float]
+    to_judge: int
     flips: tuple[Flip, ...]
     flip_count: int
     lost: int
@@ -200,7 +217,7 @@ class Report:
 
 
 def report_of(run: TrainingRun) -> Report | None:
-    """The run's report with labels and products put in. None when it has none yet. At most four queries."""
+    """The run's report with labels and products put in. None when it has none yet. At most five queries."""
     said = run.report or {}
     compared = said.get("comparison") or (said if "overall" in said else {})
     rows = compared.get("facets") or said.get("facets") or []
@@ -209,13 +226,23 @@ def report_of(run: TrainingRun) -> Report | None:
     labels = {f.slug: f.label for f in run.catalogue.facets.all()}  # type: ignore[attr-defined]
     wins, losses = compared.get("wins", {}), compared.get("losses", {})
     overall = compared.get("overall") or _overall(said.get("metrics", {}))
-    flips = compared.get("flips", [])
+    flips, blind = compared.get("flips", []), compared.get("blind")
     return Report(
         products=int(compared.get("products") or said.get("metrics", {}).get("products", 0)),
         families=int(compared.get("families") or said.get("metrics", {}).get("families", 0)),
-        facets=tuple(_facet(row, labels.get(row["facet"], row["facet"]), wins, losses) for row in rows),
+        facets=tuple(
+            _facet(row, labels.get(row["facet"], row["facet"]), wins, losses)
+            for row in sorted(rows, key=lambda row: row.get("approved") == 0)  # nothing to find there: last
+        ),
         overall=_facet(overall, "", {"": sum(wins.values())}, {"": sum(losses.values())}, key="") if overall else None,
-        flips=tuple(_flips(run.catalogue, flips[:FLIPS_SHOWN], labels)),
+        macro=_facet(compared["macro"], "", {}, {}, key="") if compared.get("macro") else None,
+        blind=_facet(blind["overall"], "", {}, {}, key="") if blind else None,
+        blind_products=int(blind["products"]) if blind else 0,
+        tags=tuple(_tags(run.catalogue, compared.get("tags") or [], labels)),
+        traits=tuple(_traits(compared)),
+        generation={k: float(v) for k, v in (said.get("generation") or {}).items() if isinstance(v, int | float)},
+        to_judge=len(compared.get("outputs") or []),
+        flips=tuple(told(run.catalogue, flips[:FLIPS_SHOWN], labels)),
         flip_count=sum(wins.values()) + sum(losses.values()) or len(flips),
         lost=sum(1 for flip in flips if flip.get("approved") and not flip.get("candidate")),
         measured_on=str(said.get("measured_on", "")),
@@ -241,8 +268,12 @@ def _facet(
     side = row.get("candidate") or row
     name = row.get("facet", "") if key is None else key
     current = (row.get("current") or {}).get("f1")
+    if row.get("approved") == 0 and "tag" not in row:  # a tag without one is listed for being chosen wrongly
+        return FacetResult(label, name, int(row.get("decided", 0)), None, None, None, None, None,
+                           int(wins.get(name, 0)), int(losses.get(name, 0)))  # fmt: skip
     return FacetResult(
         label=label,
+        slug=name,
         decided=int(row.get("decided", 0)),
         precision=_measure(side["precision"]),
         recall=_measure(side["recall"]),
@@ -254,29 +285,28 @@ def _facet(
     )
 
 
-def _flips(catalogue: Catalogue, rows: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[Flip]:
-    ids = {str(row["product"]) for row in rows}
-    products = {p.external_id: p for p in Product.objects.filter(catalogue=catalogue, external_id__in=ids)}
-    wanted = {row["tag"] for row in rows}
-    tags = {
-        (facet, slug): tag
-        for tag in Tag.objects.filter(facet__catalogue=catalogue, slug__in=wanted).select_related("facet")
-        for facet, slug in [(tag.facet.slug, tag.slug)]
-    }
-    return [
-        Flip(
-            product=products.get(str(row["product"])),
-            external_id=str(row["product"]),
-            facet=labels.get(row["facet"], row["facet"]),
-            tag=tags[row["facet"], row["tag"]].label if (row["facet"], row["tag"]) in tags else row["tag"],
-            approved=bool(row.get("approved")),
-            candidate=bool(row.get("candidate")),
-            current_score=float(row.get("current_score", 0.0)),
-            candidate_score=float(row.get("candidate_score", 0.0)),
-            right=bool(row.get("right")),
-        )
-        for row in rows
-    ]
+def _tags(catalogue: Catalogue, rows: Sequence[dict[str, Any]], labels: dict[str, str]) -> list[FacetResult]:
+    """Tag by tag. A tag has values and the interval of its difference, no intervals of its own."""
+    names = names_of(catalogue, rows)
+    found = []
+    for row in rows[:TAGS_SHOWN]:
+        sides = {side: {k: {"value": v} for k, v in row[side].items()} for side in ("current", "candidate")}
+        label = f"{labels.get(row['facet'], row['facet'])}: {names.get((row['facet'], row['tag']), row['tag'])}"
+        found.append(_facet({**row, **sides}, label, {}, {}))
+    return found
+
+
+def _traits(compared: dict[str, Any]) -> list[Trait]:
+    found, calibration = [], compared.get("calibration")
+    if calibration:
+        for key, name in (("ece", _("calibration error (ECE)")), ("brier", _("Brier score"))):
+            now, then = (_number(calibration[side][key]["value"]) for side in ("current", "candidate"))
+            found.append(Trait(name, "share", now, then, _measure(calibration[f"{key}_change"])))
+    for key, name, unit in (("latency_ms", _("one product, p95"), "ms"), ("bytes", _("size on disk"), "bytes")):
+        if compared.get(key):
+            now, then = (_number(compared[key].get(side)) for side in ("current", "candidate"))
+            found.append(Trait(name, unit, now, then))
+    return found
 
 
 def _measure(said: dict[str, Any]) -> Measure:

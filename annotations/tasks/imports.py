@@ -28,7 +28,7 @@ def take_in(claim: Claim) -> dict[str, Any]:
             claim.progress(step=batch.file_name)
             import_tags(
                 catalogue=claim.catalogue, path=stored(batch.stored_file), file_name=batch.file_name, user=claim.user,
-                batch=batch, fence=claim.fence,
+                batch=batch, fence=claim.fence, progress=claim.progress,
             )  # fmt: skip
         else:
             _products(claim, batch)
@@ -39,6 +39,12 @@ def take_in(claim: Claim) -> dict[str, Any]:
 
 def _products(claim: Claim, batch: ImportBatch) -> None:
     total = int(claim.params.get("total", 0))
+
+    def progress(done: int, all_rows: int, step: str) -> None:
+        if not batch.dry_run:  # which begins anew when it is killed
+            claim.keep(done)  # said after each transaction: those rows are taken in for good
+        claim.progress(done, all_rows or None, step or batch.file_name)
+
     import_products(
         catalogue=claim.catalogue,
         path=stored(batch.stored_file),
@@ -52,5 +58,5 @@ def _products(claim: Claim, batch: ImportBatch) -> None:
         batch=batch,
         total=total,
         fence=claim.fence,
-        progress=lambda done, all_rows, step: claim.progress(done, all_rows or None, step or batch.file_name),
+        progress=progress,
     )

@@ -14,7 +14,7 @@ from annotations.actions import registry, training
 from annotations.actions.claims import Claim
 from annotations.models import Catalogue, TrainingRun
 from annotations.tasks.registry import handles
-from annotations.tasks.training import bundle_name, compare, move, write_directory
+from annotations.tasks.training import bundle_name, compare, move, share, write_directory
 
 
 @handles(registry.KIND)
@@ -40,6 +40,7 @@ def adopt(claim: Claim) -> dict[str, Any]:
         if overall:
             report["metrics"] = {"primary": overall["f1"]["value"], "micro_f1": overall["f1"]["value"]}
         move(Path(folder) / "bundle", bundle)
+    share(name)
     model = training.adopt(
         claim=claim, run=run, path=name, sha256=str(card["hash"]), report=report, bundle_card=card
     )  # fmt: skip

@@ -9,10 +9,11 @@ import socket
 import threading
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError
 from django.utils.translation import gettext as _
 
-from annotations.actions import jobs, schedules
+from annotations.actions import drift, jobs, retention, schedules
 from annotations.actions.errors import Refused
 from annotations.models import Job
 from annotations.tasks.registry import handler_of
@@ -44,6 +45,16 @@ def start_due_training() -> None:
     schedules.start_due()
 
 
+@app.task(name="annotations.tidy_models")
+def tidy_models() -> None:
+    retention.tidy_all()
+
+
+@app.task(name="annotations.look_for_drift")
+def look_for_drift() -> None:
+    drift.look_when_due()
+
+
 def run_now(job: Job) -> Job:
     """Work on a job in this process, for a command that waits for it. Another worker may have been quicker."""
     work(str(job.pk))
@@ -53,7 +64,8 @@ def run_now(job: Job) -> Job:
 
 def work(job_id: str, *, owner: str = "", stopping: threading.Event | None = None) -> bool:
     """Claim the job and see it to its end. False when it was not to be had. Never raises: the row says what happened."""
-    claim = jobs.claim(job_id=job_id, owner=owner or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}")
+    me = owner or f"{socket.gethostname()}:{os.getpid()}:{threading.get_ident()}"
+    claim = jobs.claim(job_id=job_id, owner=me, slots=[slot.name for slot in settings.TRAINING_SLOTS])
     if claim is None:
         return False
     if stopping is not None:
@@ -76,6 +88,8 @@ def _see_through(claim: jobs.Claim) -> None:
         jobs.finish(claim=claim, result=result)
     except jobs.JobCancelled:
         jobs.end_cancelled(claim=claim)
+    except jobs.JobPaused:
+        jobs.end_paused(claim=claim)
     except jobs.JobInterrupted:
         jobs.give_back(claim=claim, counts=False)
     except jobs.LeaseLost:
@@ -93,13 +107,13 @@ def _see_through(claim: jobs.Claim) -> None:
 
 
 def _try_later(claim: jobs.Claim, words: str) -> None:
-    """Give it back for another try; after the third it has failed."""
-    if claim.job.attempts < Job.MAX_ATTEMPTS:
+    """Give it back for another try; after the third in a row that got no further it has failed."""
+    if claim.job.fruitless < Job.MAX_ATTEMPTS:
         log.warning("job %s (%s), attempt %d: %s", claim.job.pk, claim.job.kind, claim.job.attempts, words)
         jobs.give_back(claim=claim, seconds=RETRY_SECONDS)
     else:
         jobs.fail(
-            claim=claim, error=_("%(words)s (tried %(times)d times)") % {"words": words, "times": claim.job.attempts}
+            claim=claim, error=_("%(words)s (tried %(times)d times)") % {"words": words, "times": claim.job.fruitless}
         )
 
 

@@ -34,6 +34,7 @@ class Runner:
     def __init__(self, *, queues: Sequence[str], threads: int, name: str = "") -> None:
         self.queues = tuple(queues)
         self.name = name or f"{'+'.join(queues)}@{socket.gethostname()}:{os.getpid()}"
+        self.slots = [slot.name for slot in settings.TRAINING_SLOTS] if "ml" in queues else []
         self.stopping = threading.Event()
         self._bell = threading.Condition()
         self._rung = 0
@@ -86,7 +87,7 @@ class Runner:
         """Whom the bell rang for, then what waits in the table, oldest first."""
         with self._bell:
             rung, self._rung_for = self._rung_for, []
-        return rung + [job for job in next_jobs(self.queues) if job not in rung]
+        return rung + [job for job in next_jobs(self.queues, slots=self.slots) if job not in rung]
 
     def _wait(self) -> None:
         with self._bell:
@@ -96,7 +97,7 @@ class Runner:
     def _beat(self) -> None:
         while True:
             try:
-                jobs.beat(name=self.name, queues=self.queues)
+                jobs.beat(name=self.name, queues=self.queues, slots=self.slots)
                 jobs.settle()
             except DatabaseError as error:
                 log.warning("%s: heartbeat not written (%s)", self.name, error)
@@ -114,6 +115,8 @@ class Runner:
 def _start(sender: Any, **_kwargs: Any) -> None:
     queues = sorted(sender.task_consumer.queues and [queue.name for queue in sender.task_consumer.queues])
     threads = max(settings.WORKER_THREADS.get(queue, 1) for queue in queues)
+    if "ml" in queues:
+        threads += len(settings.TRAINING_SLOTS)  # each watches a run; refits and scoring never wait for one
     runner = Runner(queues=queues, threads=threads)
     RUNNERS.append(runner)
     runner.start()

@@ -9,10 +9,8 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import math
 import os
 import shutil
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -20,22 +18,18 @@ from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from annotations.actions import training
-from annotations.actions.claims import Claim, JobCancelled, JobInterrupted, LeaseLost, TryAgain
+from annotations.actions.claims import Claim, JobCancelled, TryAgain
 from annotations.actions.errors import Refused
 from annotations.models import Catalogue, TrainingRun
+from annotations.tasks.following import finite, follow, number, start_child
 from annotations.tasks.registry import handles
-from annotations.tasks.watched import Watched
 
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_CURVES = 2.0
 POINTS_KEPT = 600
-STOPPED = 143
-COMMAND = (sys.executable, "-m", "ml", "train")
-STAGES = {"pretrain": gettext_noop("pre-training"), "tags": gettext_noop("fine-tuning")}
 
 
 @handles(training.KIND)
@@ -49,12 +43,8 @@ def train(claim: Claim) -> dict[str, Any]:
         raise
     except JobCancelled:
         training.note_end(run=run, outcome="cancelled")
-        shutil.rmtree(directory_of(run) / "work", ignore_errors=True)
+        shutil.rmtree(training.folder_of(run) / "work", ignore_errors=True)
         raise
-
-
-def directory_of(run: TrainingRun) -> Path:
-    return Path(settings.JOBS_ROOT) / f"train-{run.job_id}"
 
 
 def bundle_name(run: TrainingRun) -> str:
@@ -63,11 +53,11 @@ def bundle_name(run: TrainingRun) -> str:
 
 
 def _train(claim: Claim, run: TrainingRun) -> dict[str, Any]:
-    directory = directory_of(run)
+    directory = training.folder_of(run)
     if not (directory / "done.json").is_file():
         if not (directory / "config.json").is_file():
             _prepare(claim, run, directory)
-        done = _watch(claim, run, Watched([*COMMAND, str(directory)], folder=directory))
+        done = follow(claim, start_child(claim, "train", directory), Curve(claim, run))
         _write(directory / "done.json", done)
     return _adopt(claim, run, directory)
 
@@ -87,7 +77,7 @@ def compare(catalogue: Catalogue, directory: Path, bundle: Path) -> dict[str, An
     except Exception:
         log.exception("%s could not be compared", bundle.name)
         return None
-    return None if found is None else dict(_finite(found))
+    return None if found is None else dict(finite(found))
 
 
 def _prepare(claim: Claim, run: TrainingRun, directory: Path) -> None:
@@ -107,88 +97,24 @@ def _prepare(claim: Claim, run: TrainingRun, directory: Path) -> None:
         raise
 
 
-def _watch(claim: Claim, run: TrainingRun, child: Watched) -> dict[str, Any]:
-    """Pass on what the child says until it ends; returns its ``done`` event. Stops it when we have to stop."""
-    curve = Curve(claim, run)
-    outcome: dict[str, Any] = {}
-    try:
-        while (code := child.ended) is None:
-            for event in child.events(seconds=1.0):
-                if event["event"] in ("done", "failed", "stopped"):
-                    outcome = event
-                else:
-                    _pass_on(claim, curve, event)
-            if child.silent_for > settings.TRAINING_SILENCE_SECONDS:
-                child.kill()
-                raise TryAgain(
-                    _("The training process said nothing for %d minutes and was stopped.")
-                    % (settings.TRAINING_SILENCE_SECONDS // 60)
-                )
-            claim.look()
-    except JobCancelled:
-        (child.folder / "cancel").touch()
-        child.stop()
-        raise
-    except (JobInterrupted, LeaseLost):
-        child.stop()
-        raise
-    finally:
-        child.kill()
-    curve.write(now=True)
-    return _outcome(child, code, outcome)
-
-
-def _outcome(child: Watched, code: int, said: dict[str, Any]) -> dict[str, Any]:
-    if code == 0 and said.get("event") == "done":
-        return said
-    if said.get("event") == "failed":
-        raise Refused(str(said.get("reason") or said.get("error") or _("Training failed.")), "training_failed")
-    log.warning("training child %d ended with %d: %s", child.process.pid, code, child.last_words())
-    if code == -9:
-        raise TryAgain(
-            _("The training process was killed. Most often there was not enough memory: try a smaller batch.")
-        )
-    if code in (STOPPED, -15):
-        raise TryAgain(_("The training process was stopped from outside."))
-    words = child.last_words().splitlines()
-    raise Refused(
-        _("The training process ended with code %(code)d: %(words)s")
-        % {"code": code, "words": words[-1][:300] if words else _("it said nothing")},
-        "training_failed",
-    )
-
-
-def _pass_on(claim: Claim, curve: Curve, event: dict[str, Any]) -> None:
-    if event["event"] == "log":
-        claim.log(str(event.get("text", ""))[:1000])
-        return
-    if event["event"] != "progress":
-        return
-    step, total = _number(event.get("step")), _number(event.get("total"))
-    left = _number(event.get("eta_s"))
-    rate = (total - step) / left if left > 0 and total > step else None
-    stage, epoch, epochs = event.get("stage", ""), event.get("epoch"), event.get("epochs")
-    words = STAGES.get(str(stage), str(stage))
-    if epochs:
-        words = _("%(stage)s, epoch %(epoch)s of %(epochs)s") % {"stage": words, "epoch": epoch, "epochs": epochs}
-    claim.progress(int(step), int(total), step=words, rate=rate)
-    curve.add(event)
-
-
-def _number(value: Any) -> float:
-    return float(value) if isinstance(value, int | float) and math.isfinite(value) else 0.0
-
-
 class Curve:
     """Loss and validation over the steps, written every few seconds; thinned when it grows long."""
 
     def __init__(self, claim: Claim, run: TrainingRun) -> None:
         self.claim, self.run = claim, run
         self.points: list[dict[str, Any]] = list(run.curve)
+        self.device: dict[str, Any] = dict(run.device)
         self.written_at = 0.0
         self.changed = False
 
+    def on(self, event: dict[str, Any]) -> None:
+        """What it computes on, as it says itself."""
+        said = {name: value for name, value in event.items() if name != "event"}
+        self.device = {**self.device, **said, "slot": self.claim.job.slot or ""}
+        self.changed = True
+
     def add(self, event: dict[str, Any]) -> None:
+        self._measure(event)
         point = {name: event[name] for name in ("stage", "step", "epoch", "loss", "val") if event.get(name) is not None}
         if "step" not in point:
             return
@@ -196,31 +122,31 @@ class Curve:
         stage, step = point.get("stage"), point["step"]
         while self.points and self.points[-1].get("stage") == stage and self.points[-1]["step"] >= step:
             self.points.pop()
-        self.points.append(_finite(point))
+        self.points.append(finite(point))
         if len(self.points) > POINTS_KEPT:
             self.points = [p for n, p in enumerate(self.points) if n % 2 == 0 or "val" in p]
         self.changed = True
         self.write()
 
+    def _measure(self, event: dict[str, Any]) -> None:
+        """How fast each stage goes (``rate`` products, ``tokens_per_s``), and the most memory it took (``peak``)."""
+        if "val" in event:
+            return
+        speeds = {name: number(event.get(name)) for name in ("rate", "tokens_per_s")}
+        stages = {**self.device.get("stages", {}), str(event.get("stage", "")): speeds}
+        peak = max(number(self.device.get("peak")), number(event.get("memory")))
+        self.device = {**self.device, "stages": stages, "peak": int(peak)}
+
     def write(self, *, now: bool = False) -> None:
         if self.changed and (now or time.monotonic() - self.written_at >= SECONDS_BETWEEN_CURVES):
-            training.store_curve(claim=self.claim, run=self.run, curve=self.points)
+            training.store_curve(claim=self.claim, run=self.run, curve=self.points, device=self.device)
             self.written_at, self.changed = time.monotonic(), False
-
-
-def _finite(value: Any) -> Any:
-    """JSON in a database knows no NaN."""
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {key: _finite(part) for key, part in value.items()}
-    return [_finite(part) for part in value] if isinstance(value, list) else value
 
 
 def _adopt(claim: Claim, run: TrainingRun, directory: Path) -> dict[str, Any]:
     """Move the bundle to the models and make it a candidate. Done twice, it is done once."""
     done = json.loads((directory / "done.json").read_text(encoding="utf-8"))
-    report = _finite(json.loads((directory / str(done.get("report", "report.json"))).read_text(encoding="utf-8")))
+    report = finite(json.loads((directory / str(done.get("report", "report.json"))).read_text(encoding="utf-8")))
     name = bundle_name(run)
     bundle = Path(settings.MODELS_ROOT) / name
     move(directory / str(done.get("bundle", "bundle")), bundle)
@@ -228,12 +154,24 @@ def _adopt(claim: Claim, run: TrainingRun, directory: Path) -> dict[str, Any]:
     report["comparison"] = compare(
         Catalogue.objects.select_related("encoder").get(pk=run.catalogue_id), directory, bundle
     )
+    share(name)
     card = json.loads((bundle / "bundle.json").read_text(encoding="utf-8"))
     model = training.adopt(
         claim=claim, run=run, path=name, sha256=str(done.get("hash", "")), report=report, bundle_card=card
     )  # fmt: skip
     shutil.rmtree(directory / "work", ignore_errors=True)  # checkpoints are large
     return {"run": run.number, "model": model.name, "metrics": model.metrics}
+
+
+def share(name: str) -> None:
+    """Where other machines find it too; what is there is left. A storage that is away is tried again."""
+    from annotations import bridge
+
+    try:
+        bridge.share(name)
+    except OSError as error:
+        log.warning("%s could not be shared: %s", name, error)
+        raise TryAgain(_("The shared storage of models cannot be reached.")) from error
 
 
 def move(source: Path, target: Path) -> None:

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ SECONDS_TO_STOP = 6.0  # a cancelled run has ended within ten, its notice and ou
 LONGEST_LINE = 1_000_000  # characters; a longer one is no event
 LAST_WORDS = 2000
 PID_FILE = "child.pid"
+STOOD_STILL_SECONDS = 10.0  # between two looks, which are a second apart: then we did not run ourselves
 
 
 def end_predecessor(folder: Path) -> None:
@@ -37,16 +38,18 @@ class Watched:
     ``events`` gives what it said, as dicts; ``stop`` ends the whole group whatever it does.
     """
 
-    def __init__(self, command: Sequence[str], *, folder: Path) -> None:
+    def __init__(
+        self, command: Sequence[str], *, folder: Path, environment: Mapping[str, str] | None = None, nice: int = 0
+    ) -> None:
         self.folder = folder
         self.errors = folder / "stderr.log"
         end_predecessor(folder)
-        self.heard_at = time.monotonic()
+        self.heard_at = self._looked_at = time.monotonic()
         self._events: queue.Queue[dict[str, Any] | None] = queue.Queue(maxsize=10_000)
         with self.errors.open("ab") as stderr:
             self.process = subprocess.Popen(
-                child.command(*command, on_parents_death=signal.SIGKILL),
-                env={**os.environ, **child.environment()},
+                child.command(*command, on_parents_death=signal.SIGKILL, nice=nice),
+                env={**os.environ, **child.environment(), **(environment or {})},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=stderr,
@@ -79,9 +82,17 @@ class Watched:
             self._reader.join(timeout=5)
         return code if self._events.empty() else None
 
-    @property
-    def silent_for(self) -> float:
-        return time.monotonic() - self.heard_at
+    def silence(self) -> float:
+        """Seconds since it last said something; to be asked about once a second.
+
+        Whoever stood still himself meanwhile (a machine put to sleep, a process halted) heard nothing since he did not
+        listen: what is watched was halted with him as likely as not, and its time begins anew.
+        """
+        now = time.monotonic()
+        if now - self._looked_at > STOOD_STILL_SECONDS:
+            self.heard_at = now
+        self._looked_at = now
+        return now - self.heard_at
 
     def stop(self, seconds: float = SECONDS_TO_STOP) -> None:
         """Ask it to end (the file ``cancel`` and SIGTERM), give it some seconds, then kill its group."""

@@ -76,3 +76,20 @@ def difference(measure: Measure | None) -> str:
 def get(mapping: dict[str, Any], key: str) -> Any:
     """A value by a name that only the page's data knows; None where it is not there."""
     return mapping.get(key)
+
+
+@register.filter
+def generated_word(name: str) -> str:
+    """What a measure of generated text is of: "title: ROUGE-L"."""
+    kinds = {
+        "tags": _("tags"), "title": _("title"), "selling_points": _("selling points"), "keywords": _("keywords"),
+    }  # fmt: skip
+    measures = {
+        "micro_f1": "F1", "micro_precision": _("precision"), "micro_recall": _("recall"),
+        "unknown": _("words that name no tag"), "bleu": "BLEU", "rouge_1": "ROUGE-1", "rouge_2": "ROUGE-2",
+        "rouge_l": "ROUGE-L", "exact": _("equal to the text"),
+    }  # fmt: skip
+    for kind, word in kinds.items():
+        if measure := measures.get(name.removeprefix(f"{kind}_")):
+            return f"{word}: {measure}"
+    return name

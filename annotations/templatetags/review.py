@@ -87,6 +87,7 @@ SOURCE_WORDS = {
     Suggestion.Source.DICTIONARY.value: lambda: _("a known word for it"),
     Suggestion.Source.SOURCE.value: lambda: _("in the source data"),
     Suggestion.Source.LABEL.value: lambda: _("close to its name"),
+    Suggestion.Source.LLM.value: lambda: _("says the language model"),
 }
 
 
@@ -139,6 +140,19 @@ def asked_in_numbers(card: Card) -> str:
         )
         % numbers
     )
+
+
+@register.simple_tag
+def told_apart(card: Card) -> str:
+    """What text and picture each say, where they say something else; of several facets the widest apart."""
+    if card.blind or not card.clashes:
+        return ""
+    one = card.clashes[0]
+    words = {
+        "facet": one.facet.label, "text": one.text[0].label, "a": one.text[1], "picture": one.picture[0].label,
+        "b": one.picture[1],
+    }  # fmt: skip
+    return _("%(facet)s: text: %(text)s %(a).2f, picture: %(picture)s %(b).2f.") % words
 
 
 def _about_suggestions(card: Card) -> str:

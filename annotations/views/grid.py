@@ -53,17 +53,21 @@ def grid(request: MemberRequest) -> HttpResponse:
 
 
 def _choose(request: MemberRequest) -> HttpResponse:
-    counts = questions.values_next(request.catalogue)
+    counts, spares = questions.values_next(request.catalogue), questions.spares(request.catalogue)
     rows = []
-    counted: dict[int, list[tuple[Tag, int]]] = {}
+    counted: dict[int, list[tuple[Tag, int, int]]] = {}
     for tag in Tag.objects.live().filter(pk__in=counts).order_by("position", "id"):
-        counted.setdefault(tag.facet_id, []).append((tag, counts[tag.pk]))
+        cards = spares.get(tag.pk, 0.0)
+        counted.setdefault(tag.facet_id, []).append((tag, counts[tag.pk], int(cards) if cards >= questions.KEYS else 0))
     for offer in offers(request.catalogue):
         there = sorted(counted.get(offer.facet.pk, []), key=lambda pair: -pair[1])
         rows.append(
             {"facet": offer.facet, "hue": offer.index % HUES + 1, "tags": there, "rest": offer.count - len(there)}
         )
-    context = {"tab": "grid", "rows": rows, "next": questions.NEXT, "any": any(row["tags"] for row in rows)}
+    context = {
+        "tab": "grid", "rows": rows, "next": questions.NEXT, "any": any(row["tags"] for row in rows),
+        "spared": any(cards for there in counted.values() for _tag, _count, cards in there),
+    }  # fmt: skip
     return render(request, "grid_choose.html", context)
 
 

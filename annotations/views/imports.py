@@ -129,7 +129,10 @@ def receive(request: MemberRequest) -> HttpResponse:
 @catalogue_page()
 def one(request: MemberRequest, pk: int) -> HttpResponse:
     """One file on its way: its columns and first rows, what a dry run says, how far it is, what was wrong with it."""
-    return _page(request, _batch(request, pk))
+    batch = _batch(request, pk)
+    if batch.kind == "starter":
+        return redirect("starter_one", request.catalogue.slug, pk)
+    return _page(request, batch)
 
 
 @require_POST
@@ -137,6 +140,8 @@ def one(request: MemberRequest, pk: int) -> HttpResponse:
 def go(request: MemberRequest, pk: int) -> HttpResponse:
     """The form's buttons: read it otherwise, look again with this mapping, keep the mapping, try, take in."""
     batch = _batch(request, pk)
+    if batch.kind == "starter":
+        raise Http404
     do = request.POST.get("do", "")
     try:
         if do == "read":

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from annotations.actions import registry
+from annotations.actions import registry, retention
 from annotations.actions.errors import Forbidden, Refused
 from annotations.models import Role
 from annotations.queries.training import model_card, model_numbered
@@ -54,6 +54,22 @@ def download(request: MemberRequest, number: int) -> HttpResponse:
     name = f"{request.catalogue.slug}-{found.name}.zip"
     answer = FileResponse(stream, as_attachment=True, filename=name, content_type="application/zip")
     return answer  # type: ignore[return-value]
+
+
+@require_POST
+@catalogue_page(Role.ADMIN)
+def keep(request: MemberRequest) -> HttpResponse:
+    """How many full models' files are kept; with ``tidy`` the others go at once instead of within a day."""
+    given = request.POST.get("kept", "")
+    kept = int(given) if given.isdecimal() and len(given) < 6 else 0
+    retention.set_models_kept(catalogue=request.catalogue, user=request.user, kept=kept)
+    if request.POST.get("tidy"):
+        gone = retention.tidy(catalogue=request.catalogue, user=request.user)
+        retention.tidy_folders(catalogue=request.catalogue)
+        messages.success(request, _("Gone: %(models)s.") % {"models": ", ".join(gone) or "–"})
+    else:
+        messages.success(request, _("The number is set."))
+    return redirect("training", request.catalogue.slug)
 
 
 @require_POST

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -14,7 +15,9 @@ from annotations.actions import proposals as verbs
 from annotations.actions.errors import Refused
 from annotations.models import Facet, Role, Tag
 from annotations.queries import proposals as questions
+from annotations.queries.families import last_job
 from annotations.views.doors import MemberRequest, catalogue_page
+from annotations.views.jobs import shown
 from annotations.views.review import number
 
 SHOWN = 40
@@ -25,15 +28,48 @@ SHOWN = 40
 @require_safe
 @catalogue_page(Role.LEAD)
 def proposed(request: MemberRequest) -> HttpResponse:
-    """``at``: the place that has the focus; ``again``: look now, whatever was found before."""
-    found = questions.proposals(request.catalogue, fresh="again" in request.GET)
-    shown = found[:SHOWN]
+    """What the last look found; ``at``: the place that has the focus."""
+    found = questions.proposals(request.catalogue)
+    listed = found[:SHOWN]
+    job = last_job(request.catalogue, "proposals")
     context = {
-        "tab": "taxonomy", "proposals": shown, "waiting": len(found), "more": len(found) - len(shown),
-        "at": min(number(request.GET.get("at"), 0), max(0, len(shown) - 1)),
+        "tab": "taxonomy", "proposals": listed, "waiting": len(found), "more": len(found) - len(listed),
+        "at": min(number(request.GET.get("at"), 0), max(0, len(listed) - 1)),
+        "last": questions.last_look(request.catalogue),
+        "declined": questions.declined_proposals(request.catalogue).count(),
+        **(shown(job, request.user, request.role) if job and (job.live or job.state == "failed") else {}),
         "facets": Facet.objects.live().filter(catalogue=request.catalogue).exclude(kind=Facet.Kind.BOOLEAN),
     }  # fmt: skip
     return render(request, "taxonomy/proposals.html", context)
+
+
+@require_POST
+@catalogue_page(Role.LEAD)
+def look(request: MemberRequest) -> HttpResponse:
+    """A job looks through the catalogue; the page shows how far it is."""
+    verbs.request_look(catalogue=request.catalogue, user=request.user)
+    return redirect("taxonomy_proposals", request.catalogue.slug)
+
+
+@never_cache
+@require_safe
+@catalogue_page(Role.LEAD)
+def declined(request: MemberRequest) -> HttpResponse:
+    """What was declined, the latest first, each to be taken back."""
+    page = Paginator(questions.declined_proposals(request.catalogue), SHOWN).get_page(request.GET.get("page"))
+    return render(request, "taxonomy/declined.html", {"tab": "taxonomy", "page": page})
+
+
+@require_POST
+@catalogue_page(Role.LEAD)
+def take_back(request: MemberRequest, pk: int) -> HttpResponse:
+    """A decline is taken back; one that somebody else took back is none."""
+    one = questions.declined_proposals(request.catalogue).filter(pk=pk).first()
+    if one is None:
+        raise Http404
+    verbs.take_back_decline(declined=one, user=request.user)
+    messages.success(request, _("“%(word)s” may be proposed again.") % {"word": one.text})
+    return redirect("taxonomy_declined", request.catalogue.slug)
 
 
 @require_POST

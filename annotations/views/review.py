@@ -40,6 +40,7 @@ QUEUE_WORDS = {
     "second-opinion": lambda: _("Second opinion"),
     "flagged": lambda: _("Flagged"),
     "blind": lambda: _("Blind audit"),
+    "text-picture": lambda: _("Text and picture disagree"),
     "mine": lambda: _("My last 50"),
 }
 

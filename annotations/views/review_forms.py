@@ -75,7 +75,7 @@ def _past(moment: datetime | None) -> datetime | None:
 
 def item_of(request: MemberRequest, product: str) -> QueueItem:
     """The queue item of a product of this catalogue. Raises NotFound."""
-    items = QueueItem.objects.select_related("product", "catalogue", "lease_owner")
+    items = QueueItem.objects.select_related("product")
     item = items.filter(catalogue=request.catalogue, product=number(product, 0)).first()
     if item is None:
         raise NotFound(_("This product is not in the catalogue."), "product")

@@ -13,7 +13,8 @@ from django.views.decorators.http import require_POST, require_safe
 from annotations.actions import tag_requests
 from annotations.actions.errors import NotFound
 from annotations.models import Facet, Role, Tag
-from annotations.queries.offers import Offer, offers
+from annotations.queries import mnemonics
+from annotations.queries.offers import Offer, offers, with_more
 from annotations.queries.taxonomy import search_tags
 from annotations.views.doors import MemberRequest, catalogue_page, wants_json
 from annotations.views.review import back_to_queue
@@ -29,31 +30,41 @@ FOUND = 12
 def tags(request: MemberRequest) -> HttpResponse:
     """The tags that can be added, with all words that lead to them; kept by the browser until the taxonomy changes.
 
-    ``?facet=`` asks for the first ones of one facet, ``&q=`` for those that a typed text may mean.
+    ``?facet=`` asks for the first ones of one facet, ``&whole=1`` for as many of it as have a mnemonic, ``&q=`` for
+    those that a typed text may mean.
     """
     if request.GET.get("q"):
         return _found(request)
     facet = request.GET.get("facet", "")
-    etag = f'"{request.catalogue.pk}-{request.catalogue.taxonomy_revision}-{get_language()}-{facet[:20]}"'
+    whole = "whole" in request.GET
+    etag = f'"{request.catalogue.pk}-{request.catalogue.taxonomy_revision}-{get_language()}-{facet[:20]}-{whole}"'
     if request.headers.get("If-None-Match") == etag:
         return HttpResponseNotModified()
     if facet:
         shown = [offer for offer in offers(request.catalogue) if offer.facet.pk == number(facet, 0)]
+        if whole:
+            shown = [with_more(offer, mnemonics.MOST) for offer in shown]
     else:
         live = Tag.objects.live().filter(facet__catalogue=request.catalogue, facet__retired_at=None)
         shown = offers(request.catalogue) if live.count() <= WHOLE else []
-    answer = JsonResponse({o.facet.pk: _facet(o) for o in shown}, json_dumps_params={"ensure_ascii": False})
+    answer = JsonResponse({o.facet.pk: _facet(request, o) for o in shown}, json_dumps_params={"ensure_ascii": False})
     answer["ETag"], answer["Cache-Control"] = etag, "private, max-age=0, must-revalidate"
     return answer
 
 
-def _facet(offer: Offer) -> dict[str, Any]:
+def _facet(request: MemberRequest, offer: Offer) -> dict[str, Any]:
     known = {tag.pk: tag for tag in offer.tags}
+    # a facet of which only the first tags travel shows no letters yet: the whole of it comes before it is asked for
+    whole = not offer.more or len(offer.tags) >= mnemonics.MOST
+    every = None if offer.more else offer.tags
+    letters = mnemonics.mnemonics(request.catalogue, offer.facet, every) if whole else {}
     return {
         "label": offer.facet.label,
         "single": offer.facet.one_value,
         "more": offer.more,
-        "tags": [_tag_row(tag, _path(tag, known), offer.numbers.get(tag.pk)) for tag in offer.tags],
+        "tags": [
+            _tag_row(tag, _path(tag, known), offer.numbers.get(tag.pk), letters.get(tag.pk, "")) for tag in offer.tags
+        ],
     }
 
 
@@ -75,14 +86,15 @@ def _path(tag: Tag, known: dict[int, Tag]) -> list[str]:
     return path[::-1]
 
 
-def _tag_row(tag: Tag, path: list[str], key: int | None) -> dict[str, Any]:
+def _tag_row(tag: Tag, path: list[str], key: int | None, letters: str = "") -> dict[str, Any]:
     row = {
         "id": tag.pk,
         "place": tag.position,
         "label": tag.label,
         "words": [w for w in (*tag.words, tag.slug) if w != tag.label],
     }
-    return row | ({"number": key} if key else {}) | ({"path": " › ".join(path)} if path else {})
+    more = {"number": key, "path": " › ".join(path), "letters": letters}
+    return row | {name: value for name, value in more.items() if value}
 
 
 @require_POST

@@ -16,6 +16,7 @@ from annotations.actions.decide import Circumstances
 from annotations.actions.errors import Refused
 from annotations.models import Input, Role, Tag, TaxonomyRevision
 from annotations.queries import taxonomy_changes as questions
+from annotations.queries.touches import touches
 from annotations.views.doors import MemberRequest, catalogue_page
 from annotations.views.review import number
 
@@ -41,13 +42,22 @@ WORDS = {
     "new value": lambda: _("new value of an open facet"),
 }
 COUNTS = {
+    "products": lambda n: ngettext("decided on for %(n)s product", "decided on for %(n)s products", n),
     "approved": lambda n: ngettext("approved for %(n)s product", "approved for %(n)s products", n),
     "rejected": lambda n: ngettext("rejected for %(n)s product", "rejected for %(n)s products", n),
     "both": lambda n: ngettext("%(n)s product has both", "%(n)s products have both", n),
     "waiting": lambda n: ngettext("%(n)s of these products waits", "%(n)s of these products wait", n),
     "suggestions": lambda n: ngettext("%(n)s suggestion", "%(n)s suggestions", n),
     "children": lambda n: ngettext("%(n)s tag below", "%(n)s tags below", n),
+    "rules": lambda n: ngettext("%(n)s rule", "%(n)s rules", n),
+    "requests": lambda n: ngettext("%(n)s request", "%(n)s requests", n),
+    "reopened": lambda n: ngettext("%(n)s product waits again", "%(n)s products wait again", n),
+    "settled": lambda n: ngettext("%(n)s product waits no longer", "%(n)s products wait no longer", n),
+    "new_facets": lambda n: ngettext("%(n)s new facet", "%(n)s new facets", n),
+    "new_tags": lambda n: ngettext("%(n)s new tag", "%(n)s new tags", n),
+    "changed": lambda n: ngettext("%(n)s changed", "%(n)s changed", n),
     "decisions": lambda n: ngettext("%(n)s decision", "%(n)s decisions", n),
+    "events": lambda n: ngettext("%(n)s line in the feed", "%(n)s lines in the feed", n),
 }
 
 
@@ -72,7 +82,7 @@ def _history(request: MemberRequest, refusal: Refused | None = None) -> HttpResp
         "refusal": refusal,
         "rows": [
             {"revision": r, "word": _word(r), "about": _about(r), "told": told(r.report), "undone": hasattr(r, "undone_by"),
-             "undoable": bool(r.before or r.undoes_id) and not r.pending and not hasattr(r, "undone_by"),
+             "undoable": bool(r.before or r.undoes_id or r.word in questions.LISTS) and not r.data.get("not_undoable") and not r.pending and not hasattr(r, "undone_by"),
              "stuck": r.pending and not (r.job and r.job.live)}
             for r in shown
         ],
@@ -142,7 +152,7 @@ def _preview(request: MemberRequest, tag: Tag, refusal: Refused | None = None) -
         "found": tag,
         "facet": tag.facet,
         "into": into,
-        "told": told(questions.touches([tag], into=into).as_dict()),
+        "told": told(touches([tag], into=into).as_dict()),
         "q": query,
         "hits": questions.others(tag, query, limit=30),
         "parts": sent.get("parts", ""),

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from annotations.models import Catalogue, Facet, Role
 from annotations.queries import conflicts
 from annotations.queries import dashboard as questions
+from annotations.queries.drift import open_alerts
 from annotations.views.doors import MemberRequest, catalogue_page
 
 TARGETS = (80, 85, 90, 95, 98)
@@ -43,6 +44,7 @@ def team(request: MemberRequest) -> HttpResponse:
     context = {
         "tab": "team",
         "view": view,
+        "alerts": open_alerts(request.catalogue),
         "bars": _bars(view.hours),
         "most": max((count for _hour, count in view.hours), default=0),
         "target": target,

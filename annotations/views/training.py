@@ -4,62 +4,32 @@ from __future__ import annotations
 
 from typing import Any
 
-from django import forms
 from django.contrib import messages
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.dates import WEEKDAYS
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from annotations.actions import schedules
 from annotations.actions import training as verbs
 from annotations.actions.errors import Refused
+from annotations.forms.plan import BASES, SPEEDS, PlanForm
 from annotations.models import Catalogue, ModelVersion, Role, TrainingRun
 from annotations.queries import training as questions
 from annotations.queries.gate import Gate, objections_to
+from annotations.queries.jobs import places, rescoring
+from annotations.queries.judging import tally
+from annotations.queries.retention import will_go
 from annotations.queries.schedules import outlook, schedule_of
+from annotations.queries.searches import presets_of
+from annotations.queries.training_estimate import Estimate, estimate, waits_for
 from annotations.queries.training_report import curve_points, drawing, report_of, what_there_is
 from annotations.views.doors import MemberRequest, catalogue_page
-
-BASES = (("packaged-minilm", gettext_lazy("Packaged MiniLM")), ("catalogue", gettext_lazy("Pre-trained on this catalogue")), ("path", gettext_lazy("A checkpoint on the server")))  # fmt: skip
-SPEEDS = (("quick", gettext_lazy("Quick")), ("thorough", gettext_lazy("Thorough")))
-PRETRAIN_STEPS = {"quick": 600, "thorough": 2000}
-
-
-class PlanForm(forms.Form):
-    """What to train. Fields left empty take what the preset says; the limits are checked again by the trainer."""
-
-    base = forms.ChoiceField(choices=BASES, initial="packaged-minilm", widget=forms.RadioSelect)
-    path = forms.CharField(required=False, max_length=500)
-    preset = forms.ChoiceField(choices=SPEEDS, initial="quick", widget=forms.RadioSelect)
-    epochs = forms.IntegerField(required=False, min_value=1, max_value=10_000)
-    batch_size = forms.IntegerField(required=False, min_value=1, max_value=4096)
-    learning_rate = forms.FloatField(required=False, min_value=1e-7, max_value=1.0)
-    max_length = forms.IntegerField(required=False, min_value=8, max_value=8192)
-
-    def clean(self) -> dict[str, Any]:
-        given = super().clean() or {}
-        if given.get("base") == "path" and not given.get("path", "").strip():
-            self.add_error("path", _("Say where the checkpoint lies on the server."))
-        return given
-
-    def plan(self) -> dict[str, Any]:
-        """The plan as the trainer reads it: a preset with changes."""
-        given = self.cleaned_data
-        plan: dict[str, Any] = {"preset": given["preset"], "base": given["base"]}
-        if given["base"] == "path":
-            plan["base"] = given["path"].strip()
-        elif given["base"] == "catalogue":
-            plan["pretrain_steps"] = PRETRAIN_STEPS[given["preset"]]
-            plan["freeze"] = "none"  # what was just made from nothing has to go on learning
-        for name in ("epochs", "batch_size", "learning_rate", "max_length"):
-            if given.get(name) is not None:
-                plan[name] = given[name]
-        return plan
+from annotations.views.review_forms import number as whole_number
+from annotations.views.training_forms import GateForm, ScheduleForm
 
 
 @require_safe
@@ -67,16 +37,21 @@ class PlanForm(forms.Form):
 @catalogue_page()
 def training(request: MemberRequest, number: int | None = None) -> HttpResponse:
     """All runs and models, and one run in full: the one asked for, else the newest."""
-    return _page(request, PlanForm(), number)
+    return training_page(request, PlanForm(), number)
 
 
-def _page(request: MemberRequest, form: PlanForm, number: int | None = None, status: int = 200) -> HttpResponse:
+def training_page(
+    request: MemberRequest, form: PlanForm, number: int | None = None, status: int = 200, **more: Any
+) -> HttpResponse:
+    """``more``: what came of a plan file (``views/plans.py``)."""
     rows = questions.run_rows(request.catalogue)
     row = next((r for r in rows if r.run.number == number), None) if number is not None else next(iter(rows), None)
     if number is not None and row is None:
         raise Http404
     if row is not None:
         row.run.catalogue = request.catalogue
+    facts = what_there_is(request.catalogue)
+    form.offer(questions.folders_here(request.catalogue))
     context = {
         "tab": "training",
         "rows": rows,
@@ -84,14 +59,41 @@ def _page(request: MemberRequest, form: PlanForm, number: int | None = None, sta
         "form": form,
         "models": list(questions.models(request.catalogue)),
         "in_use": questions.in_use(request.catalogue),
-        "facts": what_there_is(request.catalogue),
+        "facts": facts,
+        "presets": list(presets_of(request.catalogue)),
+        "estimates": estimates(request.catalogue, facts.products),
+        "waiting": next((r.run for r in rows if r.job.state == "queued" and r.run.job.coalesce_key), None),
         "report": report_of(row.run) if row else None,
+        "tally": tally(row.run) if row else None,
+        "will_go": will_go(request.catalogue),
+        "rescoring": rescoring(request.catalogue),
         "gate": Gate.of(request.catalogue),
         **_by_itself(request.catalogue),
         "objections": objections_to(row.model) if row and row.model else [],
         **_curve(row),
+        **_where(row),
+        **more,
     }
     return render(request, "training.html", context, status=status)
+
+
+def estimates(catalogue: Catalogue, products: int) -> dict[str, list[tuple[str, Estimate]]]:
+    """By preset: what it starts from, in words, and how long that would take, where a run like it has been timed."""
+    found: dict[str, list[tuple[str, Estimate]]] = {preset.replace("-", "_"): [] for preset, _name in SPEEDS}
+    if not any(run.device.get("stages") for run in questions.runs_of(catalogue)):
+        return found
+    for preset, _name in SPEEDS:
+        for base, words in BASES[:2]:
+            form = PlanForm({"base": base, "preset": preset})
+            if form.is_valid():
+                judged = estimate(catalogue, verbs.check_plan(form.plan()), products)
+                found[preset.replace("-", "_")] += [(str(words), judged)] if judged else []
+    return found
+
+
+def _where(row: questions.RunRow | None) -> dict[str, Any]:
+    there = places()
+    return {"places": there, "waits_for": waits_for(row.run, there) if row else ""}
 
 
 def _by_itself(catalogue: Catalogue) -> dict[str, Any]:
@@ -114,7 +116,7 @@ def _curve(row: questions.RunRow | None) -> dict[str, Any]:
 def live(request: MemberRequest, number: int) -> HttpResponse:
     """How the run stands, for the page that watches it. Once it has ended the page is loaded anew, with its report."""
     row = questions.run_row(_run(request, number))
-    answer = render(request, "training/_run.html", {"row": row, **_curve(row)})
+    answer = render(request, "training/_run.html", {"row": row, **_curve(row), **_where(row)})
     if not row.job.live:
         answer["HX-Refresh"] = "true"
     return answer
@@ -124,13 +126,15 @@ def live(request: MemberRequest, number: int) -> HttpResponse:
 @catalogue_page(Role.ADMIN)
 def start(request: MemberRequest) -> HttpResponse:
     form = PlanForm(request.POST)
-    if not form.is_valid():
-        return _page(request, form, status=422)
+    kept = presets_of(request.catalogue).filter(pk=whole_number(request.POST.get("kept"), 0)).first()
+    if kept is None and not form.is_valid():
+        return training_page(request, form, status=422)
     try:
-        run = verbs.request_training(catalogue=request.catalogue, user=request.user, plan=form.plan())
+        plan = kept.plan if kept else form.plan()
+        run = verbs.request_training(catalogue=request.catalogue, user=request.user, plan=plan)
     except Refused as refusal:
-        form.add_error(None, refusal.message)
-        return _page(request, form, status=refusal.status)
+        form.refuse(refusal)
+        return training_page(request, form, status=refusal.status)
     messages.success(request, _("Run %(n)d is on its way.") % {"n": run.number})
     return _to_run(request.catalogue, run.number)
 
@@ -139,6 +143,20 @@ def start(request: MemberRequest) -> HttpResponse:
 @catalogue_page(Role.ADMIN)
 def cancel(request: MemberRequest, number: int) -> HttpResponse:
     run = verbs.cancel_training(run=_run(request, number), user=request.user)
+    return _to_run(request.catalogue, run.number)
+
+
+@require_POST
+@catalogue_page(Role.ADMIN)
+def pause(request: MemberRequest, number: int) -> HttpResponse:
+    run = verbs.pause_training(run=_run(request, number), user=request.user)
+    return _to_run(request.catalogue, run.number)
+
+
+@require_POST
+@catalogue_page(Role.ADMIN)
+def resume(request: MemberRequest, number: int) -> HttpResponse:
+    run = verbs.resume_training(run=_run(request, number), user=request.user)
     return _to_run(request.catalogue, run.number)
 
 
@@ -156,46 +174,17 @@ def promote(request: MemberRequest, number: int) -> HttpResponse:
     return _back(request)
 
 
-class GateForm(forms.Form):
-    """The gate, in the units people use: points of 100 and milliseconds."""
-
-    on = forms.BooleanField(required=False)
-    margin = forms.FloatField(min_value=0, max_value=100)
-    facet_drop = forms.FloatField(min_value=0, max_value=100)
-    latency_ms = forms.FloatField(min_value=1, max_value=60_000)
-
-    def gate(self) -> Gate:
-        given = self.cleaned_data
-        return Gate(given["on"], given["margin"] / 100, given["facet_drop"] / 100, given["latency_ms"])
-
-
 @require_POST
 @catalogue_page(Role.ADMIN)
 def set_gate(request: MemberRequest) -> HttpResponse:
     form = GateForm(request.POST)
     if not form.is_valid():
-        raise Refused(_("The gate takes points between 0 and 100 and a time above 0."), "gate_settings")
+        raise Refused(
+            _("The gate takes points between 0 and 100, and a time and a number of families above 0."), "gate_settings"
+        )
     verbs.set_gate(catalogue=request.catalogue, user=request.user, gate=form.gate())
     messages.success(request, _("The gate is set."))
     return _back(request)
-
-
-class ScheduleForm(forms.Form):
-    """When to train by itself; both empty is never."""
-
-    preset = forms.ChoiceField(choices=SPEEDS)
-    base = forms.ChoiceField(choices=BASES[:2])
-    after_decisions = forms.IntegerField(required=False, min_value=1, max_value=10_000_000)
-    weekday = forms.TypedChoiceField(
-        required=False, choices=[("", ""), *((str(n), n) for n in range(7))], coerce=int, empty_value=None
-    )
-    hour = forms.IntegerField(min_value=0, max_value=23)
-
-    def when(self) -> dict[str, Any]:
-        given = self.cleaned_data
-        plan = PlanForm({"base": given["base"], "preset": given["preset"]})
-        plan.is_valid()
-        return {"plan": plan.plan(), **{name: given[name] for name in ("after_decisions", "weekday", "hour")}}
 
 
 @require_POST

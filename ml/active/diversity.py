@@ -9,10 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
 from ml.active.cold_start import novelty, remembered
-from ml.active.view import BLOCK, PoolView, unit
+from ml.active.view import BLOCK, CELLS, PoolView, unit
 from ml.instant import head
+from ml.instant.threads import in_parallel
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,31 @@ class Contrastive:
         history = view.need_history("CAL")
         if not len(history.embeddings):
             return np.zeros(len(view))
-        points, known = view.points, unit(history.embeddings)
-        k = min(self.neighbours, len(known))
+        every, known = view.points, unit(history.embeddings)
+        k, tags = min(self.neighbours, len(known)), view.probabilities.shape[1]
         theirs = np.clip(history.probabilities, 1e-4, 1 - 1e-4).astype(np.float32)
+        # of the divergence, what only the neighbours' scores say; the rest is linear in them, so that their mean will do
+        whole = theirs * np.log(theirs) + (1 - theirs) * np.log(1 - theirs)
+        both = np.hstack([theirs, whole])
         out = np.zeros(len(view))
-        for begin in range(0, len(view), BLOCK):
-            rows = slice(begin, begin + BLOCK)
-            near = np.argpartition(-(points[rows] @ known.T), k - 1, axis=1)[:, :k]
-            ours = np.clip(view.probabilities[rows], 1e-4, 1 - 1e-4).astype(np.float32)
-            yes, no = np.log(ours), np.log(1 - ours)
-            for place in range(k):
-                q = theirs[near[:, place]]
-                apart = q * (np.log(q) - yes) + (1 - q) * (np.log(1 - q) - no)
-                out[rows] += np.where(view.open[rows], apart, 0.0).sum(axis=1) / k
+
+        def part(begin: int) -> None:
+            points = every[begin : begin + BLOCK]
+            near = np.argpartition(points @ known.T, len(known) - k, axis=1)[:, len(known) - k :]
+            mean = csr_matrix(
+                (np.full(near.size, 1 / k, dtype=np.float32), near.ravel(), np.arange(0, near.size + 1, k)),
+                shape=(len(points), len(known)),
+            )
+            step = max(CELLS // tags, 1)
+            for at in range(0, len(points), step):
+                rows = slice(begin + at, begin + min(at + step, len(points)))
+                around = mean[at : at + step] @ both
+                ours = np.clip(view.probabilities[rows], 1e-4, 1 - 1e-4).astype(np.float32)
+                no = np.log(1 - ours)
+                apart = around[:, tags:] - around[:, :tags] * (np.log(ours) - no) - no
+                out[rows] = np.where(view.open[rows], apart, 0.0).sum(axis=1)
+
+        in_parallel(part, range(0, len(view), BLOCK))
         return out
 
 

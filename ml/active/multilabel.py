@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_matrix
 
-from ml.active.view import BLOCK, Decided, PoolView
+from ml.active.view import Decided, PoolView, in_blocks
+from ml.instant.threads import in_parallel
 
 RANKED = 2000  # products that ranks are counted among
+TOGETHER = 16  # tags ranked at a time
 LEADING = 20  # scores of a product that say how many tags it has
 
 
@@ -56,45 +59,62 @@ class CategoryVectors:
 
     def utilities(self, view: PoolView) -> np.ndarray:
         history = view.need_history("CVIRS")
+        return np.asarray(self._ranks(view) * self._unlike(view, history))
+
+    def _ranks(self, view: PoolView) -> np.ndarray:
+        """Mean over tags of the share of products with less doubt about the tag; equal ones share, so that ties do not
+        depend on their order."""
         n, tags = view.probabilities.shape
-        doubt = np.where(view.open, 1 - np.abs(2 * view.probabilities - 1), -1.0)
-        borda = np.zeros(n)
         sample = np.arange(n) if n <= RANKED else view.rng.choice(n, RANKED, replace=False)
-        for column in range(tags):
-            # products with less doubt about the tag; equal ones share, so that ties do not depend on their order
-            borda += np.searchsorted(np.sort(doubt[sample, column]), doubt[:, column], side="left")
-        borda /= max(len(sample) * tags, 1)
-        return np.asarray(borda * self._unlike(view, history))
+        sums: list[np.ndarray] = []
+
+        def part(begin: int) -> None:
+            some = slice(begin, begin + TOGETHER)
+            doubt = np.where(view.open[:, some].T, 1 - np.abs(2 * view.probabilities[:, some].T - 1), -1.0)
+            below = np.zeros(n, dtype=np.int64)
+            for of_tag in np.ascontiguousarray(doubt):
+                below += np.searchsorted(np.sort(of_tag[sample]), of_tag, side="left")
+            sums.append(below)
+
+        in_parallel(part, range(0, tags, TOGETHER))
+        return np.asarray(sum(sums, np.zeros(n, dtype=np.int64)) / max(len(sample) * tags, 1))
 
     def _unlike(self, view: PoolView, history: Decided) -> np.ndarray:
-        """Mean over decided products of the entropy distance of the two tag vectors, 1 where they share nothing."""
-        truth = (history.y * history.known).astype(np.float32)
+        """Mean over decided products of the entropy distance of the two tag vectors, 1 where they share nothing.
+
+        Only pairs that share a tag are looked at one by one. The distance of the others follows from how many tags each
+        has, and of these numbers there are few.
+        """
+        truth = csr_matrix(history.y * history.known)
+        m, tags = truth.shape
+        if not m:
+            return np.ones(len(view))
+        of_truth, nothing = truth.getnnz(axis=1), np.zeros(1)
+        has, how_often = np.unique(of_truth, return_counts=True)
+        apart = np.array([_entropy_distance(nothing, np.array([k]), has, tags) @ how_often for k in range(tags + 1)])
         out = np.ones(len(view))
-        for begin in range(0, len(view) if len(truth) else 0, BLOCK):
-            guess = (view.open & (view.probabilities >= 0.5))[begin : begin + BLOCK].astype(np.float32)
-            both = guess @ truth.T
-            one = guess.sum(axis=1, keepdims=True) - both
-            other = truth.sum(axis=1)[None, :] - both
-            out[begin : begin + BLOCK] = _entropy_distance(both, one, other, truth.shape[1]).mean(axis=1)
+
+        def work(rows: slice) -> None:
+            guess = csr_matrix(view.open[rows] & (view.probabilities[rows] >= 0.5), dtype=np.float32)
+            many = guess.getnnz(axis=1)
+            shared = (guess @ truth.T).tocoo()
+            a, b = many[shared.row], of_truth[shared.col]
+            closer = _entropy_distance(shared.data, a, b, tags) - _entropy_distance(nothing, a, b, tags)
+            out[rows] = (apart[many] + np.bincount(shared.row, closer, minlength=len(many))) / m
+
+        in_blocks(view, work)
         return out
 
 
-def _entropy_distance(both: np.ndarray, one: np.ndarray, other: np.ndarray, tags: int) -> np.ndarray:
-    """Normalised entropy distance from a table of two vectors: both have the tag, only one, only the other, neither."""
-
-    def h(*parts: np.ndarray) -> np.ndarray:
-        total = np.zeros_like(both)
-        for part in parts:
-            share = np.clip(part / tags, 1e-12, 1.0)
-            total -= share * np.log2(share)
-        return total
-
-    neither = tags - both - one - other
-    joint = h(both, one, other, neither)
-    a, b = both + one, both + other
-    apart = (2 * joint - h(a, tags - a) - h(b, tags - b)) / np.maximum(joint, 1e-12)
-    differ = (one + other) / tags
-    return np.where(differ >= 1, 1.0, np.where(joint <= 1e-9, 0.0, np.clip(apart, 0.0, 1.0)))
+def _entropy_distance(both: np.ndarray, a: np.ndarray, b: np.ndarray, tags: int) -> np.ndarray:
+    """Normalised entropy distance of two vectors with ``a`` and ``b`` tags, ``both`` of them the same ones."""
+    share = np.arange(tags + 1) / tags
+    h = np.append(0.0, -share[1:] * np.log2(share[1:]))
+    both, a, b = (np.rint(v).astype(np.int64) for v in (both, a, b))
+    joint = h[both] + h[a - both] + h[b - both] + h[np.maximum(tags - a - b + both, 0)]
+    apart = (2 * joint - (h[a] + h[tags - a]) - (h[b] + h[tags - b])) / np.maximum(joint, 1e-12)
+    differ = a + b - 2 * both
+    return np.asarray(np.where(differ >= tags, 1.0, np.where(joint <= 1e-9, 0.0, np.clip(apart, 0.0, 1.0))))
 
 
 @dataclass(frozen=True)

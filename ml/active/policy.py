@@ -5,8 +5,9 @@ Coverage is facility location (Mirchandani and Francis 1990; as filtered submodu
 2015): a product covers another by the square of their cosine, and is worth what it adds to the cover of the pool by
 what is decided. Doubt is the margin of the most doubtful tag of each open facet. How much either counts is not a
 constant: it is Good's (1953) estimate, from the tags that decisions brought so far, of how likely the next right tag is
-one of which hardly a product is known. Both are utilities of a product; the head of the queue is picked one after the
-other, each with what the ones before already cover.
+one of which hardly a product is known. Both are utilities of a product, and of one that is answered in part they count
+for the part that is left; the head of the queue is picked one after the other, each with what the ones before already
+cover.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy as np
 from ml.active.cold_start import remembered
 from ml.active.selectors import first_of_family
 from ml.active.uncertainty import margin
-from ml.active.view import ANCHORS, BLOCK, PoolView, by_facet
+from ml.active.view import ANCHORS, BLOCK, PoolView, by_facet, facets_of
 from ml.examples import draw_of
 
 ENOUGH = 3  # products that a tag should be known of before doubt about it means anything
@@ -189,9 +190,17 @@ class _Doubt:
     facet: np.ndarray
 
 
+def _left(view: PoolView) -> np.ndarray:
+    """``(n,)`` in (0, 1]: the share of a product's facets that nobody has answered. A card teaches no more than it
+    asks, and costs a look and a save however little that is."""
+    if view.applies is None:
+        return np.ones(len(view))
+    return np.asarray(np.clip(facets_of(view.open, view) / np.maximum(facets_of(view.applies, view), 1), 0.01, 1.0))
+
+
 def _parts(view: PoolView) -> tuple[_Doubt, Cover, float]:
     table = by_facet(margin(view.probabilities), view)
-    asked = by_facet(np.ones(view.probabilities.shape, dtype=np.float32), view).sum(axis=1)
+    asked = facets_of(view.open, view)
     mean = table.sum(axis=1) / np.maximum(asked, 1)
     worst = table.argmax(axis=1) if table.shape[1] else np.zeros(len(view), dtype=np.int64)
     return _Doubt(mean / max(float(mean.max(initial=0.0)), 1e-9), worst), coverage(view), unknown_share(view.support)
@@ -199,8 +208,8 @@ def _parts(view: PoolView) -> tuple[_Doubt, Cover, float]:
 
 def _ordered(view: PoolView, doubt: _Doubt, cover: Cover, unknown: float, eligible: np.ndarray) -> np.ndarray:
     """``(n,)`` utilities: as things stand, and above them the head of the queue, picked one after the other."""
-    fresh = cover.own < COPY
-    utilities = unknown * cover.gain + (1 - unknown) * doubt.value * fresh
+    fresh, part = cover.own < COPY, _left(view)
+    utilities = part * (unknown * cover.gain + (1 - unknown) * doubt.value * fresh)
     rows = np.flatnonzero(eligible)
     rows = rows[np.argsort(-utilities[rows], kind="stable")[:AMONG]]
     points = view.points[rows]
@@ -210,7 +219,7 @@ def _ordered(view: PoolView, doubt: _Doubt, cover: Cover, unknown: float, eligib
     for turn in range(min(AHEAD, len(rows))):
         gain = np.maximum(alike - covered, 0.0).sum(axis=1)
         gain /= max(float(gain[left].max()), 1e-9)
-        now = unknown * gain + (1 - unknown) * doubt.value[rows] * (own < COPY)
+        now = part[rows] * (unknown * gain + (1 - unknown) * doubt.value[rows] * (own < COPY))
         best = int(np.where(left, now, -1.0).argmax())
         left[best] = False
         covered = np.maximum(covered, alike[best])

@@ -13,28 +13,19 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.stats import norm
 
-from ml.evaluation.metrics import best_f1
-from ml.instant import head
+from ml.active.crossed import DRAWS, FOLDS, Crossed, Decisions, Fit, counts, folds, growth, known_already
+from ml.evaluation.paired import Interval
 
 LEAST = 12  # slice products below which nothing is measured
-FOLDS = 5
 SHARES = (0.25, 0.5, 1.0)  # of the slice products left for fitting: the sizes of the random curve
 SUBSETS = 3  # random subsets of each smaller size
-DRAWS = 400
-RIDGE = 0.05
-STEPS = 60
-USUAL, TRUST = 0.25, 0.15  # exponent of learning curves before anything was measured, and how far it may be off
+USUAL, TRUST = 0.17, 0.05  # exponent of learning curves in random order before anything was measured: mean, spread
+LUCK = 0.37  # of a measured point's log error over one product; with n of them that much over sqrt(n)
 FAR = 50.0  # times the decisions so far: beyond, a power law says nothing
+AHEAD, LEAST_AHEAD = 0.2, 20  # a fifth more decisions, at least 20: how far `next` looks
 MOST_SAVED = 3.0  # times the decisions so far: no more than so many are ever said to be saved
-
-
-@dataclass(frozen=True)
-class Interval:
-    value: float
-    low: float
-    high: float
 
 
 @dataclass(frozen=True)
@@ -50,8 +41,9 @@ class Point:
 class Proof:
     """actual: the curve so far; random: what random order would have given; gain: points of F1 between them now;
     saved: decisions that random order would have needed more than were made, to be where the actual curve is now.
-    ``worse`` is the chance, over bootstrap draws, that the gain is below 0, by whichever way of drawing random's curve on
-    is kinder to the order asked."""
+    ``worse`` is the chance that the gain is below 0. ``next``: points of F1 that ``ahead`` more decisions would bring
+    (:func:`ml.active.crossed.growth`). ``known``: how often random order would ask what is known already as much as was
+    asked (:func:`ml.active.crossed.known_already`)."""
 
     slice: int
     decisions: int
@@ -61,6 +53,9 @@ class Proof:
     saved: Interval
     worse: float
     exponent: Interval  # b of the actual curve, for what remains to a target
+    ahead: int
+    next: Interval
+    known: float
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -73,29 +68,6 @@ class Proof:
             return 0.0
         ratio = ((1 - now) / max(1 - target, 1e-6)) ** (1 / max(self.exponent.value, 1e-3))
         return float(self.decisions * (ratio - 1)) if ratio <= FAR else float("inf")
-
-
-@dataclass(frozen=True)
-class Decisions:
-    """What was decided, in the order of decisions: features ``(m, d)``, y and known ``(m, T)``, families, and which
-    products are of the random slice ``(m,)``."""
-
-    features: np.ndarray
-    y: np.ndarray
-    known: np.ndarray
-    families: Sequence[str]
-    random: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.y)
-
-    def sample(self, most: int, seed: int = 0) -> Decisions:
-        """At most so many, drawn at random, in their order."""
-        if len(self) <= most:
-            return self
-        rows = np.sort(np.random.default_rng(seed).choice(len(self), most, replace=False))
-        families = [self.families[i] for i in rows]
-        return Decisions(self.features[rows], self.y[rows], self.known[rows], families, self.random[rows])
 
 
 def prove(
@@ -115,23 +87,17 @@ def prove(
     if len(rows) < LEAST or not (decisions.y[rows] * decisions.known[rows]).any():
         return None
     total = len(decisions.y)
-    fold = _folds(rows, decisions.families, rng)
+    fold = folds([decisions.families[r] for r in rows.tolist()], rng)
     left = int(np.mean([(fold != f).sum() for f in range(FOLDS)]))
     sizes = sorted({max(int(left * share), 2) for share in SHARES})
     stages = sorted({max(int(total * (i + 1) / points), 2) for i in range(points)})
     tests = rows[fold >= 0]
-    counts = np.zeros((len(sizes) + len(stages), len(tests), 3))
+    table = np.zeros((len(sizes) + len(stages), len(tests), 3))
     sums = [[np.zeros((len(tests), decisions.y.shape[1]), dtype=np.float32)] for _ in range(len(sizes) + len(stages))]
     used = _fill(decisions, rows, fold, sizes, stages, sums, rng, step)
     for number, scores in enumerate(sums):
-        counts[number] = np.mean([_counts(decisions, tests, s) for s in scores], axis=0)
-    return _conclude(counts, np.array(sizes), np.array(stages), used, len(rows), rng, level)
-
-
-def _folds(rows: np.ndarray, families: Sequence[str], rng: np.random.Generator) -> np.ndarray:
-    names = {name: i for i, name in enumerate(dict.fromkeys(families[r] for r in rows))}
-    turn = rng.permutation(len(names)) % FOLDS
-    return np.array([turn[names[families[r]]] for r in rows])
+        table[number] = np.mean([counts(decisions, tests, s) for s in scores], axis=0)
+    return _conclude(decisions, table, np.array(sizes), np.array(stages), used, rng, level)
 
 
 def _fill(
@@ -158,7 +124,7 @@ def _fill(
         inside = fold == turn
         apart = ~np.isin(family, family[rows[inside]])
         slice_ = rows[~inside & apart[rows]]
-        fit = _Fit.of(decisions, np.flatnonzero(apart), rows[inside])
+        fit = Fit.of(decisions, np.flatnonzero(apart), rows[inside])
         for number, size in enumerate(sizes):
             for table in sums[number]:
                 chosen = slice_ if size >= len(slice_) else rng.choice(slice_, size, replace=False)
@@ -167,58 +133,23 @@ def _fill(
             chosen = np.flatnonzero(apart[:stage])
             used[number - len(sizes)].append(len(chosen))
             sums[number][0][inside] = fit.scores(chosen)
-    return np.array([np.mean(counts) for counts in used])
-
-
-@dataclass(frozen=True)
-class _Fit:
-    """One fold: the products that heads may be fitted on, rotated once for all of them, and those under test."""
-
-    decisions: Decisions
-    rotation: head.Rotation
-    place: np.ndarray
-    test: np.ndarray
-
-    @classmethod
-    def of(cls, decisions: Decisions, allowed: np.ndarray, test: np.ndarray) -> _Fit:
-        place = np.full(len(decisions.y), -1)
-        place[allowed] = np.arange(len(allowed))
-        return cls(decisions, head.rotate(decisions.features[allowed], RIDGE), place, test)
-
-    def scores(self, rows: np.ndarray) -> np.ndarray:
-        """``(test, T)`` of a head fitted on these of the allowed products."""
-        y, known = self.decisions.y[rows], self.decisions.known[rows]
-        support, seen = (y * known).sum(axis=0), known.sum(axis=0)
-        out = np.broadcast_to((support + 0.01) / (seen + 1), (len(self.test), y.shape[1])).astype(np.float32).copy()
-        active = np.flatnonzero((support > 0) & (seen > support))
-        if len(active):
-            z = self.rotation.rotated[self.place[rows]]
-            part = head.Rotation(z, self.rotation.back, self.rotation.forth, self.rotation.step)
-            weights = head.restore(self.rotation, head.solve(part, y[:, active], known[:, active], steps=STEPS))
-            out[:, active] = expit(head.logits(self.decisions.features[self.test], weights))
-        return out
-
-
-def _counts(decisions: Decisions, tests: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """``(products, 3)``: right, checked, positives at the best threshold over all."""
-    y, known = decisions.y[tests], decisions.known[tests]
-    checked = (scores >= best_f1(y, scores, known)[1]) & known
-    return np.stack([(checked * y).sum(axis=1), checked.sum(axis=1), (y * known).sum(axis=1)], axis=1)
+    return np.array([np.mean(products) for products in used])
 
 
 def _conclude(
-    counts: np.ndarray,
+    decisions: Decisions,
+    table: np.ndarray,
     sizes: np.ndarray,
     stages: np.ndarray,
     used: np.ndarray,
-    slice_: int,
     rng: np.random.Generator,
     level: float,
 ) -> Proof:
-    """``used``: the products that the heads of each stage were fitted on, by which the two curves are compared."""
-    n = counts.shape[1]
+    """``table`` ``(points, slice, 3)``: as from :func:`counts`. ``used``: the products that the heads of each stage were
+    fitted on, by which the two curves are compared."""
+    n = table.shape[1]
     weights = np.vstack([np.ones(n), rng.multinomial(n, np.full(n, 1 / n), size=DRAWS)])
-    sums = np.einsum("wn,pnk->wpk", weights, counts)
+    sums = np.einsum("wn,pnk->wpk", weights, table)
     f1 = 2 * sums[..., 0] / np.maximum(sums[..., 1] + sums[..., 2], 1e-9)  # first row: as it is
     tail = (1 - level) / 2
 
@@ -227,15 +158,17 @@ def _conclude(
         return Interval(float(values[0]), float(low), float(high))
 
     random, actual = f1[:, : len(sizes)], f1[:, len(sizes) :]
-    curve = _Drawn.through(sizes, random)
+    curve = _Drawn.through(sizes, random, n, rng)
     drawn = curve.at(used)
-    _, slope = _power_law(used, actual)
+    now = _Drawn.through(used, actual, n, rng)
     total = int(stages[-1])
     gain = 100 * (actual[:, -1] - drawn[:, -1])
     saved = (np.clip(curve.reaches(actual[:, -1]), 0, (1 + MOST_SAVED) * used[-1]) - used[-1]) * total / used[-1]
+    ahead = max(LEAST_AHEAD, round(AHEAD * total))
     far = used > sizes[-1]
+    crossed = Crossed.of(decisions, rng)
     return Proof(
-        slice=slice_,
+        slice=n,
         decisions=total,
         actual=tuple(Point(int(s), interval(actual[:, i])) for i, s in enumerate(stages)),
         random=(
@@ -244,60 +177,45 @@ def _conclude(
         ),
         gain=interval(gain),
         saved=interval(saved),
-        worse=float(min((gain[1::2] < 0).mean(), (gain[2::2] < 0).mean())),
-        exponent=interval(slope),
+        worse=float(norm.cdf(-gain[0] / max(float(np.std(gain[1:])), 1e-6))),
+        exponent=interval(now.b),
+        ahead=ahead,
+        next=growth(decisions, crossed, ahead, rng, level),
+        known=known_already(decisions, crossed.whole, rng),
     )
 
 
 @dataclass(frozen=True)
 class _Drawn:
-    """A measured curve drawn on, row by row of bootstrap draws, in two ways that bracket what curves do: the power law,
-    which is low for one that has hardly begun to rise, and a straight line over log n, which is high for one that levels
-    off. Every other draw takes the one and the rest the other, so that intervals hold both; the first row, the value,
-    is the mean of the two."""
+    """A measured curve drawn on by a power law ``1 - F1 = a n^-b``, row by row of bootstrap draws; the first row is the
+    value. Each draw has an exponent of its own out of what the measurement leaves open, so that intervals hold it."""
 
     a: np.ndarray
     b: np.ndarray
-    last: float
-    height: np.ndarray
-    rise: np.ndarray
 
     @classmethod
-    def through(cls, sizes: np.ndarray, f1: np.ndarray) -> _Drawn:
-        a, b = _power_law(sizes, f1)
-        x = np.log(sizes) - np.log(sizes[-1])
-        rise = np.maximum(((f1 - f1[:, -1:]) * x).sum(axis=1) / max((x**2).sum(), 1e-9), 1e-3)
-        return cls(a, b, float(sizes[-1]), f1[:, -1], rise)
+    def through(cls, sizes: np.ndarray, f1: np.ndarray, products: int, rng: np.random.Generator) -> _Drawn:
+        """products: on which the F1 were measured."""
+        a, b, spread = _power_law(sizes, f1, LUCK / products**0.5)
+        drawn = np.maximum(b + spread * np.concatenate([[0.0], rng.standard_normal(len(b) - 1)]), 0.02)
+        return cls(a * sizes[-1] ** (drawn - b), drawn)
 
     def at(self, sizes: np.ndarray) -> np.ndarray:
         """``(draws, k)`` F1 at these sizes."""
-        power = 1 - self.a[:, None] * sizes[None, :] ** -self.b[:, None]
-        line = np.clip(self.height[:, None] + self.rise[:, None] * np.log(sizes / self.last)[None, :], 0.0, 1.0)
-        return self._mixed(power, line)
+        return np.asarray(1 - self.a[:, None] * sizes[None, :] ** -self.b[:, None])
 
     def reaches(self, f1: np.ndarray) -> np.ndarray:
         """``(draws,)`` the size at which each draw is at its F1."""
         with np.errstate(over="ignore"):
-            power = (self.a / np.maximum(1 - f1, 1e-6)) ** (1 / np.maximum(self.b, 1e-3))
-            line = self.last * np.exp(np.minimum((f1 - self.height) / self.rise, 50.0))
-        both = self._mixed(power[:, None], line[:, None])[:, 0]
-        both[0] = min(power[0], line[0])  # what is claimed is the smaller of the two
-        return np.asarray(both)
-
-    @staticmethod
-    def _mixed(power: np.ndarray, line: np.ndarray) -> np.ndarray:
-        odd = (np.arange(len(power)) % 2 == 1)[:, None]
-        out: np.ndarray = np.where(odd, power, line)
-        out[0] = (power[0] + line[0]) / 2
-        return out
+            return np.asarray((self.a / np.maximum(1 - f1, 1e-6)) ** (1 / self.b))
 
 
-def _power_law(sizes: np.ndarray, f1: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """a and b of ``1 - F1 = a n^-b`` for each row, through the last point; b pulled to what learning curves usually do."""
+def _power_law(sizes: np.ndarray, f1: np.ndarray, noise: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """a and b of ``1 - F1 = a n^-b`` for each row, through the last point, and how far b may be off; b is pulled to what
+    learning curves usually do."""
     x = np.log(sizes) - np.log(sizes[-1])
     error = np.log(np.clip(1 - f1, 1e-3, 1.0))
     rise = error - error[:, -1:]
-    noise = 0.05  # of a point's log error: how far the pull gives way
     precision = (x**2).sum() / noise**2 + 1 / TRUST**2
     b = np.maximum((-(rise * x).sum(axis=1) / noise**2 + USUAL / TRUST**2) / precision, 0.02)
-    return np.exp(error[:, -1]) * sizes[-1] ** b, b
+    return np.exp(error[:, -1]) * sizes[-1] ** b, b, float(precision**-0.5)

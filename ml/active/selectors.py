@@ -16,10 +16,13 @@ from ml.active.view import PoolView, Selector, Strategy, spread
 
 @dataclass(frozen=True)
 class Top:
-    """The products of most utility."""
+    """The products of most utility, of equal ones the first of the view."""
 
     def pick(self, utilities: np.ndarray, view: PoolView, b: int) -> list[str]:
-        return [view.ids[i] for i in np.argsort(-utilities, kind="stable")[:b]]
+        rows = np.arange(len(view))
+        if 0 < b < len(view):
+            rows = np.flatnonzero(utilities >= np.partition(utilities, len(view) - b)[len(view) - b])
+        return [view.ids[i] for i in rows[np.argsort(-utilities[rows], kind="stable")[:b]]]
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from ml.active.guard import Verdict, judge
+from ml.active.crossed import Decisions
+from ml.active.guard import Verdict, due, judge
 from ml.active.policy import rank
 from ml.active.posterior import Posterior
-from ml.active.proof import Decisions
+from ml.active.proof import Proof
 from ml.active.selectors import RECIPES, Recipe
+from ml.active.stopping import Look, Rule
 from ml.active.view import Decided, PoolView
 from ml.evaluation.metrics import best_f1, mean_average_precision
 from ml.examples import Example, in_fold, targets
@@ -26,6 +28,7 @@ from ml.schema import Schema
 
 RIDGE = 0.05
 MEMBERS = 4  # of the committee
+WATCHED = 1000  # products of the pool that stopping rules look at
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,22 @@ Chooser = Callable[[State, int], list[str]]
 @dataclass
 class Curve:
     """decisions: products decided; f1: micro-F1 on the test at its best threshold; ap: mean average precision over
-    tags; seconds: what the chooser took for each batch."""
+    tags; seconds: what the chooser took for each batch; stops: after how many decisions each stopping rule said so."""
 
     decisions: list[int] = field(default_factory=list)
     f1: list[float] = field(default_factory=list)
     ap: list[float] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
+    stops: dict[str, int] = field(default_factory=dict)
 
     def area(self, which: str = "f1") -> float:
         """Mean height between the first and the last decision."""
         x, y = np.array(self.decisions, dtype=float), np.array(getattr(self, which))
         return float(np.trapezoid(y, x) / (x[-1] - x[0])) if len(x) > 1 else float(y[0])
+
+    def at(self, decisions: float) -> float:
+        """F1 after so many decisions."""
+        return float(np.interp(decisions, self.decisions, self.f1))
 
     def reaches(self, score: float) -> float:
         """Decisions after which the curve, drawn straight between points, is at the score; infinity where it never is."""
@@ -155,10 +163,12 @@ def replay(
     batch: int = 20,
     budget: int = 300,
     noise: float = 0.0,
+    rules: Mapping[str, Rule] | None = None,
 ) -> Curve:
     """Play one chooser. The same seed gives the same split, first products and mistakes of the oracle to all.
 
-    noise: share of a product's tags that the oracle misses, and of as many others that it adds.
+    noise: share of a product's tags that the oracle misses, and of as many others that it adds. rules: stopping rules
+    that are asked after each refit; the replay goes on, and the curve says when they would have stopped it.
     """
     pool, test = problem.split(seed)
     rng = np.random.default_rng(seed)
@@ -166,6 +176,7 @@ def replay(
     known_test = problem.applies[test]
     place = {problem.ids[i]: i for i in pool}
     order = [int(i) for i in rng.permutation(pool)[:start]]
+    watched = np.sort(rng.choice(pool, min(WATCHED, len(pool)), replace=False))
     model, curve = Head(problem.y.shape[1], problem.features.shape[1]), Curve()
     while True:
         rows = np.array(order)
@@ -174,6 +185,12 @@ def replay(
         curve.decisions.append(len(order))
         curve.f1.append(best_f1(problem.y[test], scores, known_test)[0])
         curve.ap.append(mean_average_precision(problem.y[test], scores, known_test))
+        if rules:
+            p = model.probabilities(problem.features[watched])
+            look = Look(len(order), p, problem.applies[watched], getattr(chooser, "proof", None))
+            for name, rule in rules.items():
+                if rule(look):
+                    curve.stops.setdefault(name, len(order))
         left = np.setdiff1d(pool, rows)
         b = min(batch, budget - len(order), len(left))
         if b <= 0:
@@ -278,36 +295,67 @@ def summary(curves: Mapping[str, Sequence[Curve]], baseline: str = "random", see
     return sorted(out, key=lambda row: -row["gain"])
 
 
+def stopping(curves: Mapping[str, Sequence[Curve]]) -> list[dict[str, Any]]:
+    """A row a chooser and rule: in how many replays it stopped before the end, after which mean share of the decisions,
+    and how many points of F1 the rest would still have brought (mean and most, over the replays that it stopped)."""
+    out = []
+    for chooser, found in curves.items():
+        for rule in dict.fromkeys(name for c in found for name in c.stops):
+            early = [(c, c.stops[rule]) for c in found if c.stops.get(rule, c.decisions[-1]) < c.decisions[-1]]
+            lost = [100 * (c.f1[-1] - c.at(n)) for c, n in early]
+            out.append(
+                {
+                    "strategy": chooser,
+                    "rule": rule,
+                    "replays": len(found),
+                    "stopped": len(early),
+                    "decisions": round(float(np.mean([n / c.decisions[-1] for c, n in early])), 3) if early else 1.0,
+                    "lost": round(float(np.mean(lost)), 2) if early else 0.0,
+                    "lost_most": round(float(np.max(lost)), 2) if early else 0.0,
+                }
+            )
+    return out
+
+
 class DefaultPolicy:
     """The product's own order as a chooser: :func:`ml.active.policy.rank` with its blind slice and its guard.
 
     order: utilities to use instead of the policy's, to see the guard catch a strategy that is bad on purpose.
-    fell_back: after how many decisions the guard first sent the queue random; None: never.
+    fell_back: after how many decisions the guard first sent the queue random; None: never. proof: what the last look at
+    the blind slice measured.
     """
 
     def __init__(self, *, blind_share: float = 0.05, guarded: bool = True, order: Recipe | None = None) -> None:
         self.blind_share, self.guarded, self.order = blind_share, guarded, order
         self.random: set[str] = set()
         self.fell_back: int | None = None
+        self.verdict = Verdict()
+        self.proof: Proof | None = None
+        self._looked = 0
 
     def __call__(self, state: State, b: int) -> list[str]:
         view = state.view
-        verdict = Verdict()
         self.random |= set(state.asked[: state.started])
-        if self.guarded and view.history is not None:
-            drawn, past = np.array([name in self.random for name in state.asked]), view.history
-            verdict = judge(Decisions(past.embeddings, past.y, past.known, state.families, drawn), seed=view.seed)
-        if verdict.random and self.fell_back is None:
-            self.fell_back = len(state.asked)
+        if self.guarded and view.history is not None and due(len(state.asked), self._looked):
+            self._look(state, view.history)
         order = self.order.pick(view, len(view)) if self.order is not None else None
         ranking = rank(
             view,
             blind_share=self.blind_share,
             decided=len(state.asked),
             blind_decided=len(self.random),
-            random=verdict.random,
+            random=self.verdict.random,
             order=order,
         )
         first = np.argsort(-ranking.utilities, kind="stable")[:b]
         self.random |= {view.ids[i] for i in first if ranking.blind[i]}
         return [view.ids[i] for i in first]
+
+    def _look(self, state: State, past: Decided) -> None:
+        self._looked = len(state.asked)
+        drawn = np.array([name in self.random for name in state.asked])
+        decisions = Decisions(past.embeddings, past.y, past.known, state.families, drawn)
+        self.verdict, found = judge(decisions, self.verdict, seed=state.view.seed)
+        self.proof = found or self.proof
+        if self.verdict.random and self.fell_back is None:
+            self.fell_back = len(state.asked)

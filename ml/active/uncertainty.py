@@ -16,7 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import expit, logit
 
-from ml.active.view import PoolView, per_product
+from ml.active.view import PoolView, doubt_per_product, per_product
+
+LOG2_E = 1.4426950408889634
 
 
 def least_confidence(p: np.ndarray) -> np.ndarray:
@@ -32,7 +34,8 @@ def margin(p: np.ndarray) -> np.ndarray:
 def entropy(p: np.ndarray) -> np.ndarray:
     """In bits."""
     q = np.clip(p, 1e-7, 1 - 1e-7)
-    return np.asarray(-(q * np.log2(q) + (1 - q) * np.log2(1 - q)))
+    rest = 1 - q
+    return np.asarray((q * np.log(q) + rest * np.log(rest)) * -LOG2_E)  # numpy's log is many times as fast as its log2
 
 
 @dataclass(frozen=True)
@@ -45,13 +48,14 @@ class Random:
 
 @dataclass(frozen=True)
 class Uncertainty:
-    """Doubt about the open tags of a product; ``over`` as in :func:`ml.active.view.per_product`."""
+    """Doubt about the open tags of a product; ``measure`` rises towards a half from either side alike, ``over`` is as
+    in :func:`ml.active.view.per_product`."""
 
     measure: Callable[[np.ndarray], np.ndarray] = margin
     over: str = "mean"
 
     def utilities(self, view: PoolView) -> np.ndarray:
-        return per_product(self.measure(view.probabilities), view, self.over)
+        return doubt_per_product(self.measure, view, self.over)
 
 
 @dataclass(frozen=True)

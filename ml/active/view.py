@@ -14,9 +14,13 @@ from typing import Protocol
 
 import numpy as np
 
+from ml.instant.threads import THREADS, in_parallel
+
 NEIGHBOURS = 10
 ANCHORS = 1000  # products of the pool that each is compared with, so that cost is linear
 BLOCK = 4000  # rows compared at a time: 4000 x 1000 floats are 16 MB
+CELLS = 150_000  # scores measured at a time: 0.6 MB, so that they and what comes of them stay in a core's caches
+SHARED = 3_000_000  # scores from which a second thread is worth starting
 
 
 @dataclass(frozen=True)
@@ -55,6 +59,8 @@ class PoolView:
     tags:           the tag name of each column
     seed:           what :attr:`rng` starts from, so that the same view always gives the same utilities
 
+    applies:        ``(n, T)`` bool, what is a question about the product at all, answered or not; none: what is open
+
     What only some strategies ask for; those say so with ValueError where it is missing:
 
     history:        the decided products with what was decided
@@ -73,6 +79,7 @@ class PoolView:
     facets: Mapping[str, Sequence[int]]
     tags: Sequence[str]
     seed: int = 0
+    applies: np.ndarray | None = None
     history: Decided | None = None
     variance: Callable[[], np.ndarray] | None = None
     members: Callable[[], Iterator[np.ndarray]] | None = None
@@ -116,6 +123,7 @@ class PoolView:
             embeddings=self.embeddings[rows],
             probabilities=self.probabilities[rows],
             open=self.open[rows],
+            applies=None if self.applies is None else self.applies[rows],
             value=None if self.value is None else self.value[rows],
             variance=None,
             members=None,
@@ -158,28 +166,99 @@ def spread(values: np.ndarray) -> np.ndarray:
 
 def by_facet(values: np.ndarray, view: PoolView) -> np.ndarray:
     """``(n, F)``: the largest value of the open tags of each facet; 0 where none is open. ``values`` are not below 0."""
-    there = np.where(view.open, values, 0.0)
     out = np.zeros((len(view), len(view.facets)), dtype=np.float32)
-    for number, columns in enumerate(view.facets.values()):
-        if len(columns):
-            run = slice(columns[0], columns[-1] + 1) if columns[-1] - columns[0] + 1 == len(columns) else list(columns)
-            out[:, number] = there[:, run].max(axis=1)
+
+    def work(rows: slice) -> None:
+        out[rows] = np.maximum(_peaks(values[rows], view.open[rows], view.facets), 0.0).T
+
+    in_blocks(view, work)
+    return out
+
+
+def facets_of(mask: np.ndarray, view: PoolView) -> np.ndarray:
+    """``(n,)``: how many facets have any tag in the mask ``(n, T)``."""
+    out = np.zeros(len(view), dtype=np.int64)
+
+    def work(rows: slice) -> None:
+        out[rows] = (_peaks(np.ones(mask[rows].shape, dtype=np.float32), mask[rows], view.facets) > 0).sum(axis=0)
+
+    in_blocks(view, work)
     return out
 
 
 def per_product(values: np.ndarray, view: PoolView, over: str = "mean") -> np.ndarray:
-    """``(n,)`` from values ``(n, T)`` a tag: of each open facet the largest, then their ``mean``, ``sum`` or ``max``.
+    """``(n,)`` from values ``(n, T)`` a tag, not below 0: of each open facet the largest, then their ``mean``, ``sum``
+    or ``max``.
 
     ``tags`` sums over all open tags instead.
     """
-    if over == "tags":
-        return np.asarray(np.where(view.open, values, 0.0).sum(axis=1))
-    table = by_facet(values, view)
-    if over == "sum":
-        return np.asarray(table.sum(axis=1))
+    out = np.zeros(len(view))
+
+    def work(rows: slice) -> None:
+        if over == "tags":
+            out[rows] = np.where(view.open[rows], values[rows], 0.0).sum(axis=1)
+        else:
+            out[rows] = _over(_peaks(values[rows], view.open[rows], view.facets), over)
+
+    in_blocks(view, work)
+    return out
+
+
+def doubt_per_product(measure: Callable[[np.ndarray], np.ndarray], view: PoolView, over: str = "mean") -> np.ndarray:
+    """:func:`per_product` of ``measure(probabilities)``, for a measure that is the same on either side of a half and
+    rises towards it: of a facet's tags only the one nearest to a half has to be measured."""
+    out = np.zeros(len(view))
+
+    def work(rows: slice) -> None:
+        p, open_ = view.probabilities[rows], view.open[rows]
+        if over == "tags":
+            out[rows] = np.where(open_, measure(p), 0.0).sum(axis=1)
+            return
+        nearest = _peaks(np.minimum(p, 1 - p), open_, view.facets)
+        out[rows] = _over(np.where(nearest >= 0, measure(np.maximum(nearest, 0.0)), -1.0), over)
+
+    in_blocks(view, work)
+    return out
+
+
+def in_blocks(view: PoolView, work: Callable[[slice], None]) -> None:
+    """``work`` on all rows, CELLS scores at a time: what lies between never leaves the caches, which for 100,000
+    products is most of the time. Large pools on as many threads as there are cores."""
+    n, tags = view.probabilities.shape
+    step = max(CELLS // max(tags, 1), 1)
+    share = max(-(-n // THREADS), SHARED // max(tags, 1), 1)
+
+    def part(begin: int) -> None:
+        end = min(begin + share, n)
+        for at in range(begin, end, step):
+            work(slice(at, min(at + step, end)))
+
+    in_parallel(part, range(0, n, share))
+
+
+def _peaks(values: np.ndarray, open_: np.ndarray, facets: Mapping[str, Sequence[int]]) -> np.ndarray:
+    """``(F, rows)``: the largest value of the open tags of each facet, -1 where none is open.
+
+    The block is turned first. A facet's tags then lie below each other and one maximum of two rows serves all products;
+    along a product's dozen tags numpy would be called for each facet of each product.
+    """
+    if not open_.all():
+        values = np.where(open_, values, np.float32(-1))
+    turned = np.ascontiguousarray(values.T, dtype=np.float32)
+    out = np.full((len(facets), turned.shape[1]), -1, dtype=np.float32)
+    for number, columns in enumerate(facets.values()):
+        if len(columns):
+            first, last = min(columns), max(columns)
+            run = slice(first, last + 1) if last - first + 1 == len(columns) else list(columns)
+            np.maximum.reduce(turned[run], axis=0, out=out[number])
+    return out
+
+
+def _over(peaks: np.ndarray, over: str) -> np.ndarray:
+    """``(rows,)`` from ``(F, rows)``, -1 where a facet is no question."""
     if over == "max":
-        return np.asarray(table.max(axis=1, initial=0.0))
-    if over != "mean":
+        return np.asarray(peaks.max(axis=0, initial=0.0))
+    if over not in ("mean", "sum"):
         raise ValueError(f"over={over!r}: mean, sum, max or tags")
-    asked = by_facet(np.ones(values.shape, dtype=np.float32), view).sum(axis=1)
-    return np.asarray(table.sum(axis=1) / np.maximum(asked, 1))
+    total = np.maximum(peaks, 0.0).sum(axis=0, dtype=np.float64)
+    return np.asarray(total if over == "sum" else total / np.maximum((peaks >= 0).sum(axis=0), 1))

@@ -13,15 +13,20 @@ from pathlib import Path
 from ml.commands.channel import Channel
 
 FAILED, STOPPED = 1, 143
+LOOKS = {"tensorboard"}
 
 
 def _commands() -> dict[str, tuple[str, Callable[[Path, Channel], dict[str, object]]]]:
-    from ml.commands import evaluate, score, simulate, train
+    from ml.commands import evaluate, generate, score, search, simulate, tensorboard, train
 
     return {
         "train": ("fine-tune as config.json says; writes bundle/ and report.json", train.run),
+        "search": ("try plans as config.json says; writes trials.jsonl and best.json", search.run),
+        "trial": ("one plan of a search, validated on every fold; writes result.json", search.run_trial),
         "score": ("score examples.jsonl with the bundle that config.json names; writes scores.jsonl", score.run),
+        "generate": ("write drafts of examples.jsonl with the bundle's generator; writes drafts.jsonl", generate.run),
         "simulate": ("replay decided products under each strategy; writes curves.csv and report.json", simulate.run),
+        "tensorboard": ("the log of a run, or of a search, for TensorBoard; writes tensorboard/", tensorboard.run),
         "evaluate": ("compare two bundles, or measure one, on examples.jsonl; writes report.json", evaluate.run),
     }
 
@@ -42,5 +47,5 @@ def main(arguments: Sequence[str]) -> int:
         )
     commands.add_parser("export-encoder", help="the packaged encoder as ONNX")
     options = parser.parse_args(arguments)
-    with Channel(options.folder, detached=options.detached) as channel:
+    with Channel(options.folder, detached=options.detached, looks=options.command in LOOKS) as channel:
         return channel.guard(lambda: known[options.command][1](options.folder, channel))

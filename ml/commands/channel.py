@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from ml.bundle import BundleError
 from ml.encoders.base import EncoderError
@@ -22,6 +22,7 @@ from ml.training.errors import Stopped, TrainingError
 from ml.training.plan import PlanError
 
 CANCEL = "cancel"  # a file in the folder
+LOG = "log.jsonl"  # every event, with its time
 EVERY_S = 0.5  # of progress events, except those that end an epoch
 PATIENCE_S = 10.0  # with a predecessor that is just dying
 LOOK_S = 0.25  # between looks for the file ``cancel``
@@ -37,11 +38,14 @@ class Channel:
     Stopped is raised at once. On Linux the process dies with its parent unless ``detached``.
     """
 
-    def __init__(self, folder: Path, *, detached: bool = False) -> None:
+    def __init__(self, folder: Path, *, detached: bool = False, looks: bool = False) -> None:
         self.folder, self.detached = folder, detached
+        self.looks = looks  # only reads what others write there, so it neither waits for them nor keeps a log
+        self.first = os.environ.get("RANK", "0") == "0"  # of several processes that train together, one speaks
         self.stopping = ""  # why, once somebody asked
         self._patient = False
         self._told = 0.0
+        self._log: TextIO | None = None
         self._closed = threading.Event()
 
     def __enter__(self) -> Self:
@@ -62,16 +66,24 @@ class Channel:
         sys.stdout.flush()
         os.dup2(self._out.fileno(), 1)
         self._out.close()
+        if self._log is not None:
+            self._log.close()
 
     def emit(self, event: dict[str, Any]) -> None:
         """One line. Of progress events in quick succession only some are told; those with a validation always."""
+        if not self.first:
+            return
         now = time.monotonic()
         if event.get("event") == "progress" and "val" not in event:
             if now - self._told < EVERY_S:
                 return
             self._told = now
-        self._out.write(json.dumps(event, ensure_ascii=False) + "\n")
+        line = json.dumps(event, ensure_ascii=False)
+        self._out.write(line + "\n")
         self._out.flush()
+        if self._log is not None:  # the same, kept: what TensorBoard is given, and whoever looks later
+            self._log.write(line[:-1] + f', "time": {time.time():.3f}}}\n')
+            self._log.flush()
 
     def log(self, text: str) -> None:
         self.emit({"event": "log", "text": text})
@@ -81,7 +93,9 @@ class Channel:
         try:
             if not self.folder.is_dir():
                 raise TrainingError(f"{self.folder}: no such folder")
-            self._lock()
+            if self.first and not self.looks:
+                self._lock()
+                self._log = (self.folder / LOG).open("a", encoding="utf-8")
             if (self.folder / CANCEL).exists():
                 self.stopping = "cancelled"
             self._raise_if_asked()

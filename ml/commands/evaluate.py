@@ -12,11 +12,11 @@ from pathlib import Path
 
 from ml.commands.channel import Channel
 from ml.evaluation.compare import compare
-from ml.examples import family_hash, read_jsonl, targets
+from ml.examples import family_hash, targets
 from ml.schema import Schema
 from ml.serving.full import FullModel
 from ml.training.errors import TrainingError
-from ml.training.inputs import read_config
+from ml.training.inputs import read_config, read_examples
 from ml.training.report import answers, measure
 
 
@@ -28,7 +28,7 @@ def run(folder: Path, channel: Channel) -> dict[str, object]:
     if current is not None and current.schema.columns != schema.columns:
         raise TrainingError("the two bundles know different tags; compare bundles of one schema")
     try:
-        examples = list(read_jsonl(folder / "examples.jsonl"))
+        examples = list(read_examples(folder))
     except (OSError, ValueError) as error:
         raise TrainingError(f"examples cannot be read: {error}") from error
     seen = candidate.families | (current.families if current else frozenset())

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from ml.commands.channel import Channel
-from ml.examples import Example, read_jsonl
+from ml.examples import Example
 from ml.serving.full import FullModel
 from ml.training.errors import TrainingError
-from ml.training.inputs import read_config
+from ml.training.inputs import read_config, read_examples
 
 CHUNK = 256
 LEAST_SCORE = 0.01  # lower ones are not written
@@ -31,7 +31,7 @@ def run(folder: Path, channel: Channel) -> dict[str, object]:
     total = 0
     temporary = folder / "scores.jsonl.part"
     try:
-        rows = read_jsonl(path)
+        rows = read_examples(folder)
         with temporary.open("w", encoding="utf-8") as out:
             while chunk := list(islice(rows, CHUNK)):
                 out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in scored(model, chunk))

@@ -5,7 +5,8 @@ The folder holds ``schema.json`` and ``examples.jsonl`` (with what was decided).
 ``start`` (10), ``batch`` (20), ``budget`` (0.6 of the pool, at most 300), ``noise`` (0), ``least`` (2) and ``encoder``,
 the folder of a sentence encoder to read products with besides the lexical one.
 
-Writes ``curves.csv``, a row a point of a curve, and ``report.json``, a row a chooser, best first.
+Writes ``curves.csv``, a row a point of a curve, and ``report.json``: a row a chooser, best first, and a row a chooser and
+stopping rule, which says when the rule would have stopped and what that would have cost.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from ml.active.simulate import CHOOSERS, Curve, Problem, chooser_of, replay, summary
+from ml.active.simulate import CHOOSERS, Curve, Problem, chooser_of, replay, stopping, summary
+from ml.active.stopping import rules
 from ml.commands.channel import Channel
 from ml.encoders.base import EncoderError, load_encoder
 from ml.encoders.lexical import LexicalEncoder
@@ -51,11 +53,14 @@ def run(folder: Path, channel: Channel) -> dict[str, object]:
         for number, name in enumerate(names):
             step = {"step": seed * len(names) + number, "total": seeds * len(names)}
             channel.emit({"event": "progress", "stage": name, **step})
-            curves[name].append(replay(problem, chooser_of(name), seed=seed, **settings))
+            curves[name].append(replay(problem, chooser_of(name), seed=seed, rules=rules(), **settings))
     with (folder / "curves.csv").open("w", newline="", encoding="utf-8") as out:
         write_curves(out, [(name, seed, c) for name, found in curves.items() for seed, c in enumerate(found)])
     rows = summary(curves)
-    report = {"format": 1, "products": len(problem.ids), "tags": len(problem.tags), **settings, "choosers": rows}
+    report = {
+        "format": 1, "products": len(problem.ids), "tags": len(problem.tags), **settings, "choosers": rows,
+        "stopping": stopping(curves),
+    }  # fmt: skip
     (folder / "report.json").write_text(json.dumps(report, ensure_ascii=False, indent=1), encoding="utf-8")
     return {"report": "report.json", "best": rows[0]["strategy"]}
 

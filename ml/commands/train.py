@@ -10,6 +10,14 @@ from ml.training.errors import TrainingError
 
 
 def run(folder: Path, channel: Channel) -> dict[str, object]:
+    check_installed()
+    from ml.training.job import Job
+
+    return Job(folder, channel).run()
+
+
+def check_installed() -> None:
+    """Raises TrainingError, saying what to install, where fine-tuning cannot be done."""
     missing = [
         name for name in ("torch", "transformers", "onnx", "onnxscript") if importlib.util.find_spec(name) is None
     ]
@@ -18,6 +26,3 @@ def run(folder: Path, channel: Channel) -> dict[str, object]:
             f"fine-tuning needs {', '.join(missing)}, not installed here: pip install 'tagstudio[ml]'; "
             "suggestions and the instant model work without"
         )
-    from ml.training.job import Job
-
-    return Job(folder, channel).run()

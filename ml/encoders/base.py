@@ -18,6 +18,7 @@ from ml.examples import Example
 from ml.text import render
 
 CARD = "encoder.json"
+TEXT, PICTURE = "text", "picture"
 
 
 class EncoderError(ValueError):
@@ -30,6 +31,8 @@ class Encoder(Protocol):
 
     hash: 64 hex digits that name what it computes
     dim:  the number of columns of :meth:`embed`
+
+    One that looks at pictures says so with ``reads``, a frozenset of TEXT and PICTURE; without it, text is read alone.
     """
 
     @property
@@ -50,6 +53,11 @@ class Encoder(Protocol):
     def load(cls, directory: Path) -> Self:
         """Raises EncoderError where the directory holds something else."""
         ...
+
+
+def reads(encoder: Encoder) -> frozenset[str]:
+    """What it reads of a product: TEXT, PICTURE or both."""
+    return getattr(encoder, "reads", frozenset({TEXT}))
 
 
 def text_hash(example: Example) -> str:
@@ -85,8 +93,11 @@ def load_encoder(directory: Path) -> Encoder:
     """The encoder saved in ``directory``, whatever its kind. Only kinds that serve without torch are known here."""
     from ml.encoders.lexical import LexicalEncoder
     from ml.encoders.onnx import OnnxEncoder
+    from ml.encoders.pictures import OnnxFused, OnnxVision
 
-    kinds: dict[str, type[Encoder]] = {"lexical": LexicalEncoder, "onnx": OnnxEncoder}
+    kinds: dict[str, type[Encoder]] = {
+        "lexical": LexicalEncoder, "onnx": OnnxEncoder, "vision": OnnxVision, "fused": OnnxFused,
+    }  # fmt: skip
     kind = read_card(directory)["kind"]
     if kind not in kinds:
         raise EncoderError(f"{directory.name}: unknown kind of encoder {kind!r} (known: {', '.join(kinds)})")

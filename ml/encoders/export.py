@@ -21,8 +21,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from ml.encoders.onnx import GRAPH, OnnxEncoder, seal
+from ml.encoders.lstm import onnx_translations
+from ml.encoders.onnx import GRAPH, POOLED, STATES, OnnxEncoder, seal
 from ml.encoders.packaged import MAX_LENGTH, PACKAGED_SHA256, check_packaged, packaged_folder
+from ml.encoders.tokens import TokenReader
 
 OPSET = 18
 AGREEMENT = 0.98  # share of texts whose nearest neighbour int8 must keep
@@ -44,23 +46,27 @@ SAMPLE_TEXTS = tuple(
 
 
 class PooledEncoder(nn.Module):
-    """A transformer body with pooling and normalisation inside the graph: ids and mask in, unit vectors out."""
+    """A transformer body with pooling and normalisation inside the graph: ids and mask in, unit vectors out.
+    With ``states`` the token states come out beside them."""
 
-    def __init__(self, body: nn.Module, pooling: str) -> None:
+    def __init__(self, body: nn.Module, pooling: str, states: bool = False) -> None:
         super().__init__()
         if pooling not in {"mean", "cls"}:
             raise ValueError(f"pooling is mean or cls, not {pooling!r}")
         self.body = body
-        self.pooling = pooling
+        self.pooling, self.states = pooling, states
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
         states = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         if self.pooling == "cls":
             pooled = states[:, 0]
         else:
             weight = attention_mask.unsqueeze(-1).to(states.dtype)
             pooled = (states * weight).sum(1) / weight.sum(1).clamp(min=1e-9)
-        return nn.functional.normalize(pooled, dim=1)
+        unit = nn.functional.normalize(pooled, dim=1)
+        return (unit, states) if self.states else unit
 
 
 def export_text_encoder(
@@ -73,19 +79,21 @@ def export_text_encoder(
     int8: bool = False,
     sample_texts: Sequence[str] = SAMPLE_TEXTS,
     origin: str = "",
+    states: bool = False,
 ) -> dict[str, Any]:
     """Write ``dest`` (must not exist) as an ONNX encoder and check it against torch on ``sample_texts``.
 
     ``model`` is a transformers body whose output has ``last_hidden_state``; ``tokenizer`` a fast tokenizer of
     transformers or a ``tokenizers.Tokenizer``. With ``int8`` the weights are quantised if the nearest neighbour of at
-    least 98 % of the texts stays the same; otherwise the float graph is kept. Returns the report: hash, dim, largest
+    least 98 % of the texts stays the same; otherwise the float graph is kept. With ``states`` the graph also gives token
+    states, for a span head. Returns the report: hash, dim, largest
     difference from torch, agreement, whether int8 was kept, bytes. Raises ValueError when the float graph differs from
     torch by more than 1e-3 in any number.
     """
     if dest.exists():
         raise FileExistsError(dest)
     dest.parent.mkdir(parents=True, exist_ok=True)
-    wrapped = PooledEncoder(model, pooling).eval().cpu().float()
+    wrapped = PooledEncoder(model, pooling, states).eval().cpu().float()
     temporary = Path(tempfile.mkdtemp(prefix=f".{dest.name}-", dir=dest.parent))
     try:
         backend = getattr(tokenizer, "backend_tokenizer", tokenizer)
@@ -113,7 +121,7 @@ def export_text_encoder(
     return report
 
 
-def _export_graph(wrapped: nn.Module, path: Path) -> None:
+def _export_graph(wrapped: PooledEncoder, path: Path) -> None:
     ids = torch.ones((2, 9), dtype=torch.int64)
     shape = {0: torch.export.Dim("batch", min=1, max=4096), 1: torch.export.Dim("sequence", min=2, max=8192)}
     limit = getattr(getattr(wrapped.body, "config", None), "max_position_embeddings", None)
@@ -128,8 +136,9 @@ def _export_graph(wrapped: nn.Module, path: Path) -> None:
             dynamo=True,
             dynamic_shapes=(shape, shape),
             input_names=["input_ids", "attention_mask"],
-            output_names=["pooled_embedding"],
+            output_names=[POOLED, STATES] if wrapped.states else [POOLED],
             opset_version=OPSET,
+            custom_translation_table=onnx_translations(),
             verbose=False,
         )
     assert program is not None
@@ -140,23 +149,25 @@ def _embed_served(served: OnnxEncoder, texts: Sequence[str]) -> np.ndarray:
     return np.concatenate([served.run([served.token_ids(text)]) for text in texts])
 
 
-def _embed_torch(wrapped: nn.Module, served: OnnxEncoder, texts: Sequence[str]) -> np.ndarray:
+def _embed_torch(wrapped: PooledEncoder, served: OnnxEncoder, texts: Sequence[str]) -> np.ndarray:
     rows = []
     with torch.no_grad():
         for text in texts:
             ids = torch.tensor([served.token_ids(text)])
-            rows.append(wrapped(ids, torch.ones_like(ids))[0].numpy())
+            out = wrapped(ids, torch.ones_like(ids))
+            rows.append((out[0] if isinstance(out, tuple) else out)[0].numpy())
     return np.stack(rows)
 
 
 def _quantise(folder: Path, card: dict[str, Any], exact: np.ndarray, texts: Sequence[str]) -> dict[str, Any]:
     """Replace the graph by its int8 form where that keeps the nearest neighbours."""
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from ml.encoders.quantised import quantise_graph
 
     logging.getLogger().setLevel(logging.ERROR)
     trial = folder / "int8"
     trial.mkdir()
-    quantize_dynamic(folder / GRAPH, trial / GRAPH, weight_type=QuantType.QInt8, per_channel=True)
+    reader = TokenReader(folder, card)
+    quantise_graph(folder / GRAPH, trial / GRAPH, [reader.batch([ids]) for ids in reader.ids(texts)])
     shutil.copy2(folder / "tokenizer.json", trial / "tokenizer.json")
     seal(trial, {**card, "int8": True})
     agreement = top1_agreement(exact, _embed_served(OnnxEncoder.load(trial), texts))

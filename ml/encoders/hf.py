@@ -21,7 +21,10 @@ from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as hub_logging
 
+from ml.encoders.adapters import base_state, kind_of, load_adapters, save_adapters
 from ml.encoders.base import EncoderError
+from ml.examples import Example
+from ml.text import render
 
 DROPOUTS = (
     "hidden_dropout_prob",
@@ -46,9 +49,19 @@ class Tokens:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
+    def text(self, row: int) -> np.ndarray:
+        return self.flat[self.offsets[row] : self.offsets[row + 1]]
+
+    @staticmethod
+    def joined(pieces: Sequence[np.ndarray]) -> Tokens:
+        """Of texts whose ids are these."""
+        offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
+        np.cumsum([len(p) for p in pieces], out=offsets[1:])
+        return Tokens(np.concatenate(pieces) if pieces else np.zeros(0, np.int32), offsets)
+
     def batch(self, rows: Sequence[int] | np.ndarray, pad: int, device: torch.device) -> tuple[Tensor, Tensor]:
         """``(ids, mask)`` of the rows, int64 ``(n, longest)``, padded on the right."""
-        texts = [self.flat[self.offsets[row] : self.offsets[row + 1]] for row in rows]
+        texts = [self.text(int(row)) for row in rows]
         longest = max(len(text) for text in texts)
         ids = np.full((len(texts), longest), pad, dtype=np.int64)
         mask = np.zeros_like(ids)
@@ -56,6 +69,15 @@ class Tokens:
             ids[row, : len(text)] = text
             mask[row, : len(text)] = 1
         return torch.from_numpy(ids).to(device), torch.from_numpy(mask).to(device)
+
+
+def tokenised(tokenizer: Tokenizer, texts: Sequence[str], pad: int, chunk: int = 4096) -> Tokens:
+    """Token ids of each text as the tokenizer gives them; a text without any is one ``pad``."""
+    pieces: list[np.ndarray] = []
+    for start in range(0, len(texts), chunk):
+        found = tokenizer.encode_batch(list(texts[start : start + chunk]))
+        pieces += [np.array(e.ids or [pad], dtype=np.int32) for e in found]
+    return Tokens.joined(pieces)
 
 
 def mean_pool(tokens: Tensor, mask: Tensor) -> Tensor:
@@ -105,6 +127,13 @@ class TextEncoder(nn.Module):
         return next(self.backbone.parameters()).device
 
     @property
+    def special_ids(self) -> set[int]:
+        """Tokens that say nothing of the text: padding, the mask, what stands before and after."""
+        added = self.tokenizer.get_added_tokens_decoder()
+        found = {i for i, token in added.items() if token.special} | {self.pad_id}
+        return found if self.mask_id is None else found | {self.mask_id}
+
+    @property
     def blocks(self) -> list[nn.Module]:
         """The transformer blocks from the first to the last. Raises EncoderError where they cannot be told apart."""
         count = getattr(self.backbone.config, "num_hidden_layers", 0)
@@ -123,15 +152,17 @@ class TextEncoder(nn.Module):
         tokens = self.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
         return tokens, mean_pool(tokens, mask)
 
+    def read(self, examples: Sequence[Example]) -> Tokens:
+        """What it reads of products: the tokens of their renderings."""
+        return self.tokenise([render(e).text for e in examples])
+
+    def by_rate(self) -> dict[str, list[nn.Module]]:
+        """Modules by the plan's field that holds their peak learning rate."""
+        return {"learning_rate": [self]}
+
     def tokenise(self, texts: Sequence[str], chunk: int = 4096) -> Tokens:
         """Token ids of each text, special tokens included, cut at ``max_length``."""
-        pieces: list[np.ndarray] = []
-        for start in range(0, len(texts), chunk):
-            found = self.tokenizer.encode_batch(list(texts[start : start + chunk]))
-            pieces += [np.array(e.ids or [self.pad_id], dtype=np.int32) for e in found]
-        offsets = np.zeros(len(pieces) + 1, dtype=np.int64)
-        np.cumsum([len(p) for p in pieces], out=offsets[1:])
-        return Tokens(np.concatenate(pieces) if pieces else np.zeros(0, np.int32), offsets)
+        return tokenised(self.tokenizer, texts, self.pad_id, chunk)
 
     @torch.inference_mode()
     def pooled(self, tokens: Tokens, batch_tokens: int = 8192) -> np.ndarray:
@@ -153,10 +184,30 @@ class TextEncoder(nn.Module):
         self.train(was_training)
         return out
 
+    @torch.inference_mode()
+    def states(self, ids: Sequence[Sequence[int]], batch_tokens: int = 8192) -> list[np.ndarray]:
+        """Token states ``(tokens, d)`` float32 of each text given as token ids, without dropout."""
+        was_training = self.training
+        self.eval()
+        offsets = np.concatenate([[0], np.cumsum([len(i) for i in ids])]).astype(np.int64)
+        tokens = Tokens(np.array([i for text in ids for i in text], dtype=np.int32), offsets)
+        out: list[np.ndarray] = [np.zeros((0, self.width), np.float32)] * len(ids)
+        order = np.argsort(tokens.lengths, kind="stable")
+        size = max(1, batch_tokens // int(tokens.lengths.max(initial=1)))
+        for start in range(0, len(order), size):
+            rows = order[start : start + size]
+            found = self(*tokens.batch(rows, self.pad_id, self.device))[0].float().cpu().numpy()
+            for row, states in zip(rows, found, strict=True):
+                out[row] = states[: len(ids[row])]
+        self.train(was_training)
+        return out
+
     def save(self, directory: Path) -> None:
         """Write a checkpoint that :func:`load_text_encoder` and transformers both read."""
         directory.mkdir(parents=True, exist_ok=True)
-        self.backbone.save_pretrained(directory)
+        state = base_state(self) if kind_of(self) else None
+        self.backbone.save_pretrained(directory, state_dict=state)
+        save_adapters(self, directory)
         self.tokenizer.save(str(directory / "tokenizer.json"))
         specials = {"pad_token": self.pad, **({"mask_token": self.mask} if self.mask else {})}
         card = {"tokenizer_class": "PreTrainedTokenizerFast", "model_max_length": self.max_length, **specials}
@@ -169,11 +220,15 @@ def load_text_encoder(path: Path, *, max_length: int = 128, dropout: float = 0.1
     Raises EncoderError, saying which file and what to do, for a path that is no checkpoint, one with code to run
     (``auto_map``), one whose weights are pickled, an unknown architecture or one that does not encode text.
     """
-    config = _checked_config(path)
+    import ml.encoders.lstm  # noqa: F401 # makes its architecture known
+
+    config = checked_config(path)
+    if config.is_encoder_decoder or not hasattr(config, "vocab_size") or not hasattr(config, "hidden_size"):
+        raise EncoderError(f"{path}: {config.model_type} is not a text encoder (BERT, RoBERTa, XLM-R, ERNIE, ... are)")
     for name in DROPOUTS:
         if hasattr(config, name):
             setattr(config, name, dropout)
-    tokenizer, pad, mask = _load_tokenizer(path, config)
+    tokenizer, pad, mask = load_tokenizer(path, config)
     try:
         with quiet_transformers():
             backbone = AutoModel.from_pretrained(
@@ -186,7 +241,9 @@ def load_text_encoder(path: Path, *, max_length: int = 128, dropout: float = 0.1
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise EncoderError(f"{path}: transformers could not load it ({error})") from error
-    return TextEncoder(backbone, tokenizer, max_length=max_length, pad=pad, mask=mask)
+    encoder = TextEncoder(backbone, tokenizer, max_length=max_length, pad=pad, mask=mask)
+    load_adapters(encoder, path)
+    return encoder
 
 
 def licence_of(folder: Path | None) -> str:
@@ -199,7 +256,8 @@ def licence_of(folder: Path | None) -> str:
     return found[1] if found else ""
 
 
-def _checked_config(path: Path) -> PretrainedConfig:
+def checked_config(path: Path) -> PretrainedConfig:
+    """The configuration of a local checkpoint that runs no code and has its weights in safetensors, else EncoderError."""
     if not path.is_dir():
         raise EncoderError(f"{path}: no such folder; give the path of a checkpoint on this machine")
     if not (path / "config.json").is_file():
@@ -216,12 +274,10 @@ def _checked_config(path: Path) -> PretrainedConfig:
         config: PretrainedConfig = AutoConfig.from_pretrained(path, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise EncoderError(f"{path}/config.json: not an architecture that transformers knows ({error})") from error
-    if config.is_encoder_decoder or not hasattr(config, "vocab_size") or not hasattr(config, "hidden_size"):
-        raise EncoderError(f"{path}: {config.model_type} is not a text encoder (BERT, RoBERTa, XLM-R, ERNIE, ... are)")
     return config
 
 
-def _load_tokenizer(path: Path, config: PretrainedConfig) -> tuple[Tokenizer, str, str | None]:
+def load_tokenizer(path: Path, config: PretrainedConfig) -> tuple[Tokenizer, str, str | None]:
     """(tokenizer, padding token, mask token or None)."""
     specials: dict[str, Any] = {}
     for name in ("special_tokens_map.json", "tokenizer_config.json"):

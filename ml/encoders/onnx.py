@@ -1,31 +1,29 @@
 """A sentence encoder served with ONNX Runtime and a Rust tokenizer: no torch, no transformers.
 
 Its directory holds ``encoder.json``, ``tokenizer.json`` and ``model.onnx``. The graph takes ``input_ids`` and
-``attention_mask`` ``(batch, sequence)`` int64 and gives ``pooled_embedding`` ``(batch, dim)``, pooled and normalised.
+``attention_mask`` ``(batch, sequence)`` int64 and gives ``pooled_embedding`` ``(batch, dim)``, pooled and normalised, and perhaps ``token_states``
+``(batch, sequence, dim)``.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-import onnxruntime
 from tokenizers import Tokenizer
 
 from ml.bundle import sha256_file
 from ml.encoders.base import EncoderError, normalise, read_card, write_card
+from ml.encoders.tokens import TOKENIZER, UNREADABLE, TokenReader, session
 from ml.examples import Example
 from ml.text import render
 
 GRAPH = "model.onnx"
-TOKENIZER = "tokenizer.json"
-UNKNOWN = "[UNK]"
-UNREADABLE = 1 / 3  # share of unknown tokens from which a text counts as not read: a vector of the rest would mislead
+POOLED, STATES = "pooled_embedding", "token_states"  # outputs of a graph; the second where a span head reads them
 TOKENS_PER_BATCH = 2048  # real and padding tokens of one call: keeps the working set inside the cache
 
 
@@ -35,21 +33,13 @@ class OnnxEncoder:
     def __init__(self, directory: Path, card: dict[str, Any], threads: int = 0) -> None:
         self._directory = directory
         self._card = card
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads or min(os.cpu_count() or 1, 4)
-        options.log_severity_level = 3
-        try:
-            self._session = onnxruntime.InferenceSession(
-                str(directory / card.get("graph", GRAPH)), options, providers=["CPUExecutionProvider"]
-            )
-            self._tokenizer = Tokenizer.from_file(str(directory / TOKENIZER))
-            self._max_length = int(card["max_length"])
-            self._pad = int(card.get("pad_id", 0))
-        except Exception as error:  # both libraries raise their own kinds
-            raise EncoderError(f"{directory.name}: {error}") from error
-        self._unknown = self._tokenizer.token_to_id(UNKNOWN)
-        self._tokenizer.enable_truncation(self._max_length)
-        self._tokenizer.no_padding()
+        self._session = session(directory / card.get("graph", GRAPH), threads=threads)
+        self._reader = TokenReader(directory, card)
+
+    @property
+    def directory(self) -> Path:
+        """Where its files lie."""
+        return self._directory
 
     @property
     def hash(self) -> str:
@@ -70,8 +60,8 @@ class OnnxEncoder:
         out = np.zeros((len(texts), self.dim), dtype=np.float32)
         if not texts:
             return out
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
-        order = sorted((i for i in range(len(ids)) if self._reads(ids[i])), key=lambda i: len(ids[i]))
+        ids = self._reader.ids(texts)
+        order = sorted((i for i in range(len(ids)) if self._reader.knows(ids[i])), key=lambda i: len(ids[i]))
         begin = 0
         while begin < len(order):
             end = begin + 1
@@ -82,23 +72,34 @@ class OnnxEncoder:
             begin = end
         return normalise(out)
 
-    def _reads(self, ids: list[int]) -> bool:
-        return self._unknown is None or ids.count(self._unknown) < UNREADABLE * max(len(ids) - 2, 1)
-
     def token_ids(self, text: str) -> list[int]:
         """What the graph reads of a text, special tokens included, cut to the longest it takes."""
-        ids: list[int] = self._tokenizer.encode(text).ids
-        return ids
+        return self._reader.ids([text])[0]
 
     def run(self, ids: list[list[int]]) -> np.ndarray:
         """The graph's own output for lists of token ids, whether the text counts as readable or not."""
-        longest = max(len(i) for i in ids)
-        tokens = np.full((len(ids), longest), self._pad, dtype=np.int64)
-        mask = np.zeros((len(ids), longest), dtype=np.int64)
-        for row, sequence in enumerate(ids):
-            tokens[row, : len(sequence)] = sequence
-            mask[row, : len(sequence)] = 1
-        output: np.ndarray = self._session.run(["pooled_embedding"], {"input_ids": tokens, "attention_mask": mask})[0]
+        return self._run(ids, POOLED)
+
+    def states(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
+        """Token states ``(tokens, dim)`` of each list of token ids. Raises EncoderError where the graph has none."""
+        if STATES not in (output.name for output in self._session.get_outputs()):
+            raise EncoderError(f"{self._directory.name}: its graph gives no token states")
+        out: list[np.ndarray] = [np.zeros((0, self.dim), np.float32)] * len(ids)
+        order = sorted(range(len(ids)), key=lambda i: len(ids[i]))
+        size = max(1, TOKENS_PER_BATCH // max((len(i) for i in ids), default=1))
+        for begin in range(0, len(order), size):
+            rows = order[begin : begin + size]
+            for row, found in zip(rows, self._run([ids[i] for i in rows], STATES), strict=True):
+                out[row] = found[: len(ids[row])]
+        return out
+
+    @property
+    def tokenizer(self) -> Tokenizer:
+        """Cuts at the longest text that the graph takes, and never pads."""
+        return self._reader.tokenizer
+
+    def _run(self, ids: Sequence[Sequence[int]], name: str) -> np.ndarray:
+        output: np.ndarray = self._session.run([name], self._reader.batch(ids))[0]
         return output
 
     def save(self, directory: Path) -> None:

@@ -12,36 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from ml.evaluation.breakdown import (
+    CalibrationComparison,
+    MacroComparison,
+    Material,
+    TagComparison,
+    by_tag,
+    calibration,
+    numbered,
+)
+from ml.evaluation.paired import Answers, Interval, Side, interval, precision_recall_f1, resampled
+from ml.evaluation.regressions import Regression, regressions
 from ml.schema import Schema
 
 OVERALL = "overall"
-CHUNK = 2**22  # family weights held at a time
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What a model says of each product and column: ``scores`` float ``(n, columns)``, ``chosen`` bool of that shape."""
-
-    scores: np.ndarray
-    chosen: np.ndarray
-
-
-@dataclass(frozen=True)
-class Interval:
-    """``value`` on the products as they are, and the interval that holds it with the confidence asked for."""
-
-    value: float
-    low: float
-    high: float
-
-
-@dataclass(frozen=True)
-class Side:
-    """One model on one facet (or overall)."""
-
-    precision: Interval
-    recall: Interval
-    f1: Interval
+__all__ = ["Answers", "Comparison", "FacetComparison", "Flip", "Interval", "Side", "compare", "resampled"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +72,10 @@ class Comparison:
     flips: tuple[Flip, ...]
     wins: dict[str, int]
     losses: dict[str, int]
+    macro: MacroComparison | None
+    tags: tuple[TagComparison, ...]
+    calibration: CalibrationComparison
+    regressed: tuple[Regression, ...]
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -118,19 +107,23 @@ def compare(
     right = (y > 0.5) & known
     groups = [schema.facet_columns[f.slug] for f in schema.facets]
     slugs = [f.slug for f in schema.facets]
-    counts, family_count = _counts(right, known, (current.chosen, candidate.chosen), groups, families)
+    family = numbered(families)
+    counts = _counts(right, known, (current.chosen, candidate.chosen), groups, family)
+    family_count = len(counts)
     sampled = resampled(counts.reshape(family_count, -1), draws, seed).reshape(draws, *counts.shape[1:])
     whole = counts.sum(0)
     tail = (1 - confidence) / 2
 
     def compared(name: str, place: int, columns: Sequence[int]) -> FacetComparison:
         sides = [_side(whole[place, m], sampled[:, place, m], tail) for m in (0, 1)]
-        f1 = [_scores(sampled[:, place, m])[2] for m in (0, 1)]
-        gain = _interval(sides[1].f1.value - sides[0].f1.value, f1[1] - f1[0], tail)
+        f1 = [precision_recall_f1(sampled[:, place, m])[..., 2] for m in (0, 1)]
+        gain = interval(sides[1].f1.value - sides[0].f1.value, f1[1] - f1[0], tail)
         decided, approved = int(known[:, columns].sum()), int(right[:, columns].sum())
         return FacetComparison(name, decided, approved, sides[0], sides[1], gain)
 
     flips, wins, losses = _flips(schema, right, known, current, candidate, ids)
+    material = Material(right, known, family, (current, candidate), draws, seed, tail)
+    macro, tags = by_tag(schema, material)
     return Comparison(
         products=len(y),
         families=family_count,
@@ -141,6 +134,10 @@ def compare(
         flips=tuple(flips[:most_flips]),
         wins=wins,
         losses=losses,
+        macro=macro,
+        tags=tuple(tags),
+        calibration=calibration(material),
+        regressed=regressions(schema, right, known, current.chosen, candidate.chosen, family),
     )
 
 
@@ -149,11 +146,9 @@ def _counts(
     known: np.ndarray,
     chosen: tuple[np.ndarray, np.ndarray],
     groups: Sequence[Sequence[int]],
-    families: Sequence[str],
-) -> tuple[np.ndarray, int]:
+    family: np.ndarray,
+) -> np.ndarray:
     """``(families, facets + 1, 2 models, 3)``: true positives, chosen, right; the last facet is all together."""
-    _, family = np.unique(np.asarray(families, dtype=object).astype(str), return_inverse=True)
-    count = int(family.max()) + 1
     per_product = np.zeros((len(right), len(groups) + 1, 2, 3))
     for model, picked in enumerate(chosen):
         cells = (right & picked, known & picked, right)
@@ -161,44 +156,14 @@ def _counts(
             for place, columns in enumerate(groups):
                 per_product[:, place, model, kind] = cell[:, columns].sum(1)
             per_product[:, -1, model, kind] = cell.sum(1)
-    out = np.zeros((count, *per_product.shape[1:]))
+    out = np.zeros((int(family.max()) + 1, *per_product.shape[1:]))
     np.add.at(out, family, per_product)
-    return out, count
-
-
-def resampled(counts: np.ndarray, draws: int, seed: int) -> np.ndarray:
-    """``(draws, k)``: column sums of ``counts`` ``(n, k)`` over n rows drawn with replacement, ``draws`` times."""
-    n = len(counts)
-    rng = np.random.default_rng(seed)
-    out = np.empty((draws, counts.shape[1]))
-    size = max(1, CHUNK // n)
-    for start in range(0, draws, size):
-        stop = min(start + size, draws)
-        picks = rng.integers(0, n, (stop - start, n)) + np.arange(stop - start)[:, None] * n
-        weights = np.bincount(picks.ravel(), minlength=(stop - start) * n).reshape(-1, n)
-        out[start:stop] = weights @ counts
     return out
 
 
-def _scores(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Precision, recall and F1 of ``(..., 3)`` counts; 0 where there is nothing to divide by."""
-    hit, picked, right = counts[..., 0], counts[..., 1], counts[..., 2]
-
-    def share(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
-        out: np.ndarray = np.divide(part, whole, out=np.zeros(np.shape(part)), where=whole > 0)
-        return out
-
-    return share(hit, picked), share(hit, right), share(2 * hit, picked + right)
-
-
-def _interval(value: float, sampled: np.ndarray, tail: float) -> Interval:
-    low, high = np.quantile(sampled, [tail, 1 - tail])
-    return Interval(round(float(value), 6), round(float(low), 6), round(float(high), 6))
-
-
 def _side(whole: np.ndarray, sampled: np.ndarray, tail: float) -> Side:
-    values, draws = _scores(whole), _scores(sampled)
-    return Side(*(_interval(float(v), d, tail) for v, d in zip(values, draws, strict=True)))
+    values, draws = precision_recall_f1(whole), precision_recall_f1(sampled)
+    return Side(*(interval(values[k], draws[:, k], tail) for k in range(3)))
 
 
 def _flips(

@@ -24,7 +24,7 @@ class TagHead(nn.Module):
 
     def __init__(self, schema: Schema, width: int, dropout: float = 0.1) -> None:
         super().__init__()
-        self.scale = width**0.5
+        self.schema, self.scale = schema, width**0.5
         self.dropout = nn.Dropout(dropout)
         self.linear = nn.Linear(width, len(schema.columns))
         nn.init.zeros_(self.linear.weight)
@@ -62,20 +62,24 @@ class TagLoss(nn.Module):
         each = nn.functional.binary_cross_entropy_with_logits(logits, y, reduction="none")
         return each * focal_weights(logits, y, self.focus) if self.kind == "focal" else each
 
+    def answered(self, known: Tensor) -> Tensor:
+        """How many facets of these products have been answered: what the loss is the mean over."""
+        count = torch.zeros((), device=known.device)
+        for columns in (*self.multi, *self.single):
+            count = count + known[:, columns].any(1).sum()
+        return count
+
     def forward(self, logits: Tensor, y: Tensor, known: Tensor) -> Tensor:
         total = logits.sum() * 0.0
-        answered = torch.zeros((), device=logits.device)
         if self.multi:
             soft = y * (1.0 - self.smoothing) + 0.5 * self.smoothing
             each = self._binary(logits.float(), soft) * known
             for columns in self.multi:
                 total = total + each[:, columns].sum()
-                answered = answered + known[:, columns].any(1).sum()
         for columns in self.single:
             loss = partial_answer_loss(logits[:, columns].float(), y[:, columns], known[:, columns], self.smoothing)
             total = total + loss.sum()
-            answered = answered + known[:, columns].any(1).sum()
-        return total / answered.clamp(min=1.0)
+        return total / self.answered(known).clamp(min=1.0)
 
 
 def focal_weights(logits: Tensor, y: Tensor, focus: float) -> Tensor:

@@ -1,4 +1,7 @@
-"""Embeddings on disk, by encoder and text: computed once, read by every process through a memory map.
+"""Embeddings on disk, by encoder and what it reads of a product: computed once, read by every process through a memory map.
+
+What is read is the text, the picture or both (:func:`keys_for`). An encoder of both is told the states of pictures that
+are here already, so that a changed text costs no second look at its picture.
 
 Two append-only files in one folder per encoder: ``vectors.f32`` (rows of float32) and ``keys.sha256`` (32 bytes a
 row). A row counts once both files have it; keys are written last. One writer at a time holds a lock on the folder;
@@ -13,11 +16,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from ml.encoders.base import Encoder, text_hash
+from ml.encoders.base import PICTURE, TEXT, Encoder, reads, text_hash
 from ml.examples import Example
+from ml.pictures import picture_key
 
 KEY_BYTES = 32
 CHUNK = 2000  # texts embedded between two writes, so that an interrupted run keeps most of its work
@@ -34,7 +39,7 @@ class EmbeddingCache:
 
     def embed(self, encoder: Encoder, examples: Sequence[Example]) -> np.ndarray:
         """``(n, dim)`` float32, in the order given."""
-        keys = keys_of(examples)
+        keys = keys_for(encoder, examples)
         self.fill(encoder, examples, keys)
         return self._folder(encoder).read(keys)
 
@@ -50,24 +55,30 @@ class EmbeddingCache:
         ``advance(n)`` is told after each write how many texts it held; what it raises ends the work, and what is
         written stays.
         """
-        keys = keys_of(examples) if keys is None else keys
+        keys = keys_for(encoder, examples) if keys is None else keys
         with self._lock:
             folder = self._folder(encoder)
             missing = folder.missing(keys)
         for begin in range(0, len(missing), CHUNK):
             part = missing[begin : begin + CHUNK]
-            vectors = encoder.embed([examples[i] for i in part])
+            vectors = self._compute(encoder, [examples[i] for i in part])
             with self._lock:
                 folder.append(keys[part], vectors)
             advance(len(part))
         return len(missing)
 
+    def _compute(self, encoder: Encoder, examples: Sequence[Example]) -> np.ndarray:
+        """As ``encoder.embed``; its part that sees, where it has one, from here."""
+        if isinstance(encoder, InParts):
+            return encoder.embed_with(examples, self.embed(encoder.part, examples))
+        return encoder.embed(examples)
+
     def holds(self, encoder: Encoder, examples: Sequence[Example]) -> np.ndarray:
         """``(n,)`` bool: which texts need no computing."""
-        return self.has(encoder, keys_of(examples))
+        return self.has(encoder, keys_for(encoder, examples))
 
     def has(self, encoder: Encoder, keys: np.ndarray) -> np.ndarray:
-        """``(n,)`` bool for keys as from :func:`keys_of`."""
+        """``(n,)`` bool for keys as from :func:`keys_for`."""
         with self._lock:
             return self._folder(encoder).find(keys) >= 0
 
@@ -81,6 +92,36 @@ class EmbeddingCache:
         if encoder.hash not in self._known:
             self._known[encoder.hash] = _Folder(self._root / encoder.hash, encoder.dim)
         return self._known[encoder.hash]
+
+
+@runtime_checkable
+class InParts(Protocol):
+    """An encoder of text and picture that can be given the picture's part."""
+
+    @property
+    def part(self) -> Encoder:
+        """The part that reads the picture alone."""
+        ...
+
+    def embed_with(self, examples: Sequence[Example], states: np.ndarray) -> np.ndarray: ...
+
+
+def keys_for(encoder: Encoder, examples: Sequence[Example]) -> np.ndarray:
+    """``(n, 4)`` uint64: what names what this encoder reads of each product."""
+    shown = pictures_of(examples) if PICTURE in reads(encoder) else None
+    return joined(encoder, keys_of(examples), shown)
+
+
+def joined(encoder: Encoder, text: np.ndarray, shown: np.ndarray | None) -> np.ndarray:
+    """The keys of texts and of pictures as those of what this encoder reads."""
+    if shown is None or PICTURE not in reads(encoder):
+        return text
+    return text ^ shown if TEXT in reads(encoder) else shown
+
+
+def pictures_of(examples: Sequence[Example]) -> np.ndarray:
+    """``(n, 4)`` uint64: what names the picture of each product; zeros for none."""
+    return np.frombuffer(b"".join(picture_key(e.image) for e in examples), dtype="<u8").reshape(-1, 4)
 
 
 def keys_of(examples: Sequence[Example]) -> np.ndarray:

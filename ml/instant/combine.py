@@ -11,7 +11,7 @@ and new ones come without, the text must have been weighed as if it were alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -35,6 +35,8 @@ _DEFAULTS = {  # before anything was learned, by support
     "title": (0.3, 0.2, 0.1, 0.1),
     "category": (0.0, 0.0, 0.0, 0.0),
 }
+KNEE, STRAIGHT = 1.0, (1.0, 0.0, 0.0)  # log odds from which they may count less; slope, shift, change of slope there
+BEND_RIDGE, FAINT = 4.0, -3.0  # pull to no bend, in pairs; log odds below which pairs may be sampled
 FACTS = (1.0, 0.0, -0.5)  # before anything was learned: gain, named, facet claimed but this tag not named
 PAIRS = 60_000  # out-of-fold pairs that the weights are fitted on; negatives beyond are sampled and weighted
 
@@ -55,12 +57,14 @@ class Combiner:
     """weights ``(4, kinds)`` by support; slope and shift per tag (Platt), shrunk to the facet's and to 1 and 0.
 
     facts: what a claim of the source adds to the log odds: times its gain, for the tag it names, for one it does not
+    bend: see :func:`fit_bend`
     """
 
     weights: np.ndarray = field(default_factory=default_weights)
     slope: np.ndarray = field(default_factory=lambda: np.ones(0))
     shift: np.ndarray = field(default_factory=lambda: np.zeros(0))
     facts: np.ndarray = field(default_factory=lambda: np.array(FACTS))
+    bend: np.ndarray = field(default_factory=lambda: np.array(STRAIGHT))
 
     def logits(self, evidence: Mapping[str, np.ndarray], support: np.ndarray) -> np.ndarray:
         """``(n, T)`` from the kinds of evidence present, each ``(n, T)`` or ``(T,)``; absent kinds say nothing.
@@ -74,6 +78,7 @@ class Combiner:
                 total = total + evidence[kind] * weight[..., number].astype(np.float32)
         if len(self.slope):
             total = total * self.slope + self.shift
+        total = bent(np.asarray(total), self.bend)
         if "source" in evidence:
             total = total + facts_design(evidence) @ self.facts
         return np.asarray(total, dtype=np.float32)
@@ -88,6 +93,7 @@ def cross_fitted(
     schema: Schema,
     *,
     seed: int = 0,
+    pause: Callable[[], None] = lambda: None,
 ) -> np.ndarray:
     """Logits ``(n, T)`` that the product's family had no part in, not even in the weights and the calibration.
 
@@ -97,6 +103,7 @@ def cross_fitted(
     """
     z = np.zeros(y.shape, dtype=np.float32)
     for part in np.unique(fold):
+        pause()
         inside, rest = fold == part, fold != part
         left = {kind: values[rest] for kind, values in evidence.items()}
         combiner = Combiner(fit_weights(left, support[rest], y[rest], known[rest], seed=seed))
@@ -104,6 +111,47 @@ def cross_fitted(
         combiner = Combiner(combiner.weights, slope, shift)
         z[inside] = combiner.logits({kind: values[inside] for kind, values in evidence.items()}, support[inside])
     return z
+
+
+def bent(z: np.ndarray, bend: np.ndarray) -> np.ndarray:
+    """Log odds ``z``, bent."""
+    slope, shift, _change = bend
+    return ease(z * z.dtype.type(slope) + z.dtype.type(shift), *knee(bend))
+
+
+def knee(bend: np.ndarray) -> tuple[float, float]:
+    """Where the knee lies in log odds that slope and shift were applied to, and how much less they count above it."""
+    slope, shift, change = bend
+    return float(slope * KNEE + shift), float(-change / slope)
+
+
+def ease(z: np.ndarray, above: float, less: float) -> np.ndarray:
+    """What of the log odds is above a point counts by the share ``less`` less; in place where ``z`` is one piece. Next to
+    none of a large schema's are above it, so places cost a third of what a mask does."""
+    if not less:
+        return z
+    flat = np.ascontiguousarray(z).reshape(-1)
+    high = np.flatnonzero(flat > above)
+    flat[high] -= (flat[high] - above) * less
+    return flat.reshape(z.shape)
+
+
+def fit_bend(z: np.ndarray, y: np.ndarray, known: np.ndarray, *, seed: int = 0) -> np.ndarray:
+    """Slope, shift, and change of the slope above KNEE, of cross-fitted log odds ``z`` (from :func:`cross_fitted`).
+
+    Evidence adds up without end, but what people decide does not get surer without end: they miss tags and name the
+    same thing twice. And slopes are fitted mostly on the many pairs that nothing speaks for, and hold where much does.
+    So without a bend the highest scores are too high and those in the middle too low (on OA-Mine 0.97 meant 0.91, 0.65
+    meant 0.73). One knee for all tags, since what it corrects is common to them: logistic regression on a linear spline
+    (as Platt 1999, with a joint), pulled to no bend, never falling.
+    """
+    # none of the few that something speaks for may be left to chance: a sample of one in seven moved the error by 0.04
+    pairs, weight = _sample_pairs(y, known, seed, z > FAINT)
+    scores = z[pairs].astype(np.float64)
+    design = np.stack([scores, np.ones(len(scores)), np.maximum(scores - KNEE, 0.0)], axis=1)
+    found = _newton(design, y[pairs], weight, np.array(STRAIGHT), np.full(3, BEND_RIDGE))
+    slope = float(np.clip(found[0], 0.3, 3.0))
+    return np.array([slope, found[1], max(float(found[2]), 0.1 - slope)])
 
 
 def facts_design(evidence: Mapping[str, np.ndarray]) -> np.ndarray:
@@ -165,10 +213,13 @@ def fit_weights(
     return out
 
 
-def _sample_pairs(y: np.ndarray, known: np.ndarray, seed: int) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
-    """All known positives and at most PAIRS known negatives, with the weights that make up for the sampling."""
-    positive = np.flatnonzero((y > 0) & known)
-    negative = np.flatnonzero((y == 0) & known)
+def _sample_pairs(
+    y: np.ndarray, known: np.ndarray, seed: int, whole: np.ndarray | None = None
+) -> tuple[tuple[np.ndarray, np.ndarray], np.ndarray]:
+    """All known positives (and all known pairs of ``whole``) and at most PAIRS of the other known ones, with the weights
+    that make up for the sampling."""
+    kept = known & ((y > 0) if whole is None else (y > 0) | whole)
+    positive, negative = np.flatnonzero(kept), np.flatnonzero(known & ~kept)
     weight = np.ones(len(positive))
     share = 1.0
     if len(negative) > PAIRS:

@@ -9,7 +9,7 @@ those of the model before (:func:`calibration_due`).
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,9 @@ from ml.instant import head
 from ml.instant.cache import EmbeddingCache
 from ml.instant.combine import (
     Combiner,
+    bent,
     cross_fitted,
+    fit_bend,
     fit_facts,
     fit_platt,
     fit_strong,
@@ -117,8 +119,17 @@ def check(schema: Schema, encoders: Sequence[Encoder]) -> None:
         raise ValueError("the schema has no tags")
 
 
-def fit_material(material: Material, previous: InstantModel | None, *, recalibrate: bool = True) -> InstantModel:
-    """Fit the head, and unless told otherwise the calibration, on everything that is known."""
+def fit_material(
+    material: Material,
+    previous: InstantModel | None,
+    *,
+    recalibrate: bool = True,
+    calibration: Calibration | None = None,
+) -> InstantModel:
+    """Fit the head, and unless told otherwise the calibration, on everything that is known.
+
+    calibration: to be taken instead, made by :func:`calibrate` for the same tags and encoders.
+    """
     features, truth, plan = material.features, material.truth, material.plan
     products = len(truth.y)
     with one_blas_thread():
@@ -127,7 +138,9 @@ def fit_material(material: Material, previous: InstantModel | None, *, recalibra
         rotation = head.rotate(features.dense, plan.ridge) if products else None
         start = _warm_start(material, previous)
         final = _fit_part(material, rotation, centre, None, start)
-        if previous is not None and not recalibrate:
+        if calibration is not None:
+            pass
+        elif previous is not None and not recalibrate:
             calibration = _kept_calibration(material, previous)
         else:
             calibration = _calibrate(material, rotation, centre, previous if start is not None else None)
@@ -159,15 +172,37 @@ def fit_material(material: Material, previous: InstantModel | None, *, recalibra
     )
 
 
+def calibrate(
+    material: Material, previous: InstantModel | None, pause: Callable[[], None] = lambda: None
+) -> Calibration:
+    """The calibration alone, from a snapshot of the decisions, while others fit and score.
+
+    pause: called between its parts; what it raises ends the work.
+    """
+    features = material.features
+    with one_blas_thread():
+        products = len(material.truth.y)
+        centre = features.dense.mean(axis=0) if products else np.zeros(features.dense.shape[1], dtype=np.float32)
+        rotation = head.rotate(features.dense, material.plan.ridge) if products else None
+        start = previous if _warm_start(material, previous) is not None else None
+        return _calibrate(material, rotation, centre, start, pause)
+
+
+def can_wait(previous: InstantModel | None, schema: Schema, encoders: Sequence[Encoder]) -> bool:
+    """Whether a model can go on with the calibration of ``previous`` until a better one is made."""
+    if previous is None or not previous.report.get("calibrated"):
+        return False
+    same_tags = previous.schema.columns == schema.columns
+    return same_tags and [e.hash for e in previous.encoders] == [e.hash for e in encoders]
+
+
 def calibration_due(previous: InstantModel | None, schema: Schema, encoders: Sequence[Encoder], products: int) -> bool:
     """False while the calibration of ``previous`` may stand.
 
     That is: same tags, same encoders, and since it was made the decided products have grown by less than the plan's
     share. Calibrating anew at each decision costs several fits and changes scores by less than their error.
     """
-    if previous is None or not previous.report.get("calibrated"):
-        return True
-    if previous.schema.columns != schema.columns or [e.hash for e in previous.encoders] != [e.hash for e in encoders]:
+    if previous is None or not can_wait(previous, schema, encoders):
         return True
     then = int(previous.report.get("calibrated_on", 0))
     return abs(products - then) > Plan().stale * then
@@ -274,6 +309,7 @@ def _calibrate(
     rotation: head.Rotation | None,
     centre: np.ndarray,
     previous: InstantModel | None,
+    pause: Callable[[], None] = lambda: None,
 ) -> Calibration:
     """From out-of-fold scores; defaults while too little is decided."""
     schema, truth = material.schema, material.truth
@@ -283,12 +319,15 @@ def _calibrate(
     if (y * known).sum() < material.plan.enough or not (known & (y == 0)).any():
         flat = fixed_thresholds(np.full(tags, DEFAULT_THRESHOLD), schema)
         return Calibration(Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}, {})
-    evidence, support, folds = _out_of_fold(material, rotation, centre, scored, previous)
+    evidence, support, folds = _out_of_fold(material, rotation, centre, scored, previous, pause)
     weights = fit_weights(evidence, support, y, known, seed=material.seed)
     text = {kind: values for kind, values in evidence.items() if kind != "source"}
     slope, shift = fit_platt(Combiner(weights).logits(text, support), y, known, schema)
-    z = cross_fitted(text, support, y, known, truth.fold[scored], schema, seed=material.seed)
-    combiner = Combiner(weights, slope, shift, fit_facts(evidence, z, y, known))
+    pause()
+    z = cross_fitted(text, support, y, known, truth.fold[scored], schema, seed=material.seed, pause=pause)
+    bend = fit_bend(z, y, known, seed=material.seed)
+    z = bent(z, bend)
+    combiner = Combiner(weights, slope, shift, fit_facts(evidence, z, y, known), bend)
     p = share_single(np.where(material.features.applies[scored], z, np.float32(-30.0)), schema)
     thresholds = fit_thresholds(p, y, known, schema)
     strong = fit_strong(p, y, known, thresholds)
@@ -310,6 +349,7 @@ def _out_of_fold(
     centre: np.ndarray,
     scored: np.ndarray,
     previous: InstantModel | None,
+    pause: Callable[[], None],
 ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[int, np.ndarray]]:
     """Evidence for the products ``scored``, ``(len(scored), T)`` a kind, the support each score was made with, and the
     weights of each fold.
@@ -331,6 +371,7 @@ def _out_of_fold(
     priors = np.array([e.prior for e in dictionary.entries])
     everything = entry_counts(features.hits, truth.y, truth.known, count)
     for fold in np.unique(truth.fold[scored]):
+        pause()
         inside = truth.fold == fold
         before = previous.folds.get(int(fold)) if previous is not None else None
         start = (

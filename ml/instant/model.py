@@ -24,14 +24,14 @@ from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example
 from ml.instant import head
 from ml.instant.cache import EmbeddingCache
-from ml.instant.combine import KINDS, Combiner, support_step
+from ml.instant.combine import KINDS, STRAIGHT, Combiner, support_step
 from ml.instant.dictionary import Dictionary, Match
 from ml.instant.evidence import Hits, dictionary_evidence, entry_precision, label_evidence
 from ml.instant.scoring import Scorer
 from ml.schema import Schema
 
 KIND = "instant"
-PARTS = ("weights", "slope", "shift", "facts")  # of the combiner, as a bundle names them
+PARTS = ("weights", "slope", "shift", "facts", "bend")  # of the combiner, as a bundle names them
 WEIGHTS = "instant.safetensors"
 SCHEMA = "schema.json"
 DICTIONARY = "dictionary.json"
@@ -165,7 +165,7 @@ class InstantModel:
         return [isinstance(e, LexicalEncoder) for e in self.encoders]
 
     def directions(self, number: int, columns: Sequence[int], length: float) -> np.ndarray:
-        """``(dim, k)``: what one unit of encoder ``number``'s vector adds to the log odds of some tags.
+        """``(dim, k)``: what one unit of encoder ``number``'s vector adds to the log odds of some tags, before the bend.
 
         Head, prototype and label likeness together. length: of the product's features from the centre, by which the
         prototype's likeness is divided.
@@ -221,6 +221,7 @@ class InstantModel:
             raise BundleError(f"{path.name}: {error!r}") from error
         encoders = [_find_encoder(name, path / "encoders", encoders_dir) for name in names]
         labels = [arrays.pop(f"labels.{number}") for number in range(len(encoders))]
+        arrays.setdefault("combiner.bend", np.array(STRAIGHT))  # of a bundle that is older than the bend
         combiner = Combiner(*(arrays.pop(f"combiner.{name}") for name in PARTS))
         if arrays["weights"].shape != (sum(e.dim for e in encoders) + 1, len(schema.columns)):
             raise BundleError(f"{path.name}/{WEIGHTS}: weights of shape {arrays['weights'].shape} do not fit")

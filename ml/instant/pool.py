@@ -9,20 +9,21 @@ For 100,000 products of 640 features some 350 MB: 256 MB of features, the rest h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
 from ml.encoders.base import Encoder
 from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example, draw_of, targets
-from ml.instant.cache import EmbeddingCache, keys_of
-from ml.instant.dictionary import Dictionary, Read, fields_read, plain
+from ml.instant.asked import Asked
+from ml.instant.cache import EmbeddingCache, joined, keys_of, pictures_of
+from ml.instant.dictionary import Dictionary
 from ml.instant.evidence import Hits
 from ml.instant.fitting import (
+    Calibration,
     Material,
     Truth,
     calibration_due,
@@ -31,7 +32,8 @@ from ml.instant.fitting import (
     folds_of,
     label_vectors,
 )
-from ml.instant.model import Features, InstantModel, Plan, applies_to, claims_of
+from ml.instant.found import Found
+from ml.instant.model import Features, InstantModel, Plan
 from ml.instant.scoring import blocks
 from ml.instant.threads import in_parallel
 from ml.schema import Schema
@@ -39,31 +41,6 @@ from ml.schema import Schema
 AT_ONCE = 1000  # products read at a time
 CODES = 200  # steps of a swept probability
 Fetch = Callable[[Sequence[int]], Iterable[tuple[int, Example]]]
-
-
-@dataclass(slots=True)
-class _Table:
-    """Distinct values with a number each, and which of them each product has."""
-
-    values: list[object] = field(default_factory=list)
-    number: dict[object, int] = field(default_factory=dict)
-
-    def code(self, value: object) -> int:
-        if value not in self.number:
-            self.number[value] = len(self.values)
-            self.values.append(value)
-        return self.number[value]
-
-
-@dataclass(slots=True)
-class _Found:
-    """What was read of some products, on its way into the pool."""
-
-    rows: list[np.ndarray] = field(default_factory=list)
-    word: list[np.ndarray] = field(default_factory=list)
-    word_row: list[np.ndarray] = field(default_factory=list)
-    hits: list[Hits] = field(default_factory=list)
-    read: int = 0  # texts that slow encoders read
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +74,7 @@ class Pool:
         self._unread: dict[str, set[int]] = {}  # encoder to keys
         self.schema, self.encoders = schema, list(encoders)
         self._cache, self._fetch = cache, fetch
-        self.dictionary = Dictionary.build(schema)
+        self._found = Found(Dictionary.build(schema))
         self.row_of: dict[int, int] = {}
         self.keys = np.zeros(0, dtype=np.int64)
         self.draws = np.zeros(0)  # a number in [0, 1) by row, drawn for the product's id: who is in the blind slice
@@ -105,15 +82,11 @@ class Pool:
         self.families: list[str] = []
         self._dense = np.zeros((0, sum(e.dim for e in self.encoders)), dtype=np.float32)
         self._text = np.zeros((0, 4), dtype="<u8")  # names each text for the cache
-        self._category, self._claims = _Table(), _Table()
-        self._category_of = np.zeros(0, dtype=np.int32)
-        self._claims_of = np.zeros(0, dtype=np.int32)
+        self._shown = np.zeros((0, 4), dtype="<u8")  # and each picture
+        self._asked = Asked()
         self._free: list[int] = []
-        self._hits = Hits.of([])
-        self._word, self._word_row = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int32)
         self._decided: dict[int, Example] = {}
         self._truth: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-        self._tables_of: tuple[Any, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.row_of)
@@ -121,53 +94,54 @@ class Pool:
     def __contains__(self, key: int) -> bool:
         return key in self.row_of
 
+    @property
+    def dictionary(self) -> Dictionary:
+        """By which products are read at present."""
+        return self._found.dictionary
+
     # ---- products -------------------------------------------------------------------------------------------------
 
     def put(self, products: Iterable[tuple[int, Example]], advance: Callable[[int], None] = lambda n: None) -> None:
         """Add products, or read changed ones again; no key twice. Texts without a vector are embedded here."""
-        found = _Found()
-        source = iter(products)
+        source, texts = iter(products), 0
         while chunk := list(islice(source, AT_ONCE)):
-            self._put(chunk, found)
+            texts += self._put(chunk, texts)
             advance(len(chunk))
-        if found.rows:
-            self._drop_found(np.concatenate(found.rows))
-            self._word = np.concatenate([self._word, *found.word])
-            self._word_row = np.concatenate([self._word_row, *found.word_row])
-            self._join_hits(found.hits)
+        self._found.join(len(self.ids))
 
-    def _put(self, products: Sequence[tuple[int, Example]], found: _Found) -> None:
+    def _put(self, products: Sequence[tuple[int, Example]], before: int) -> int:
+        """Returns how many texts slow encoders read, besides those they read ``before`` in the same call."""
         examples = [example for _key, example in products]
         rows = self._rows_for([key for key, _example in products])
-        text = keys_of(examples)
-        self._text[rows] = text
+        self._text[rows] = keys_of(examples)
+        self._shown[rows] = pictures_of(examples)
         self.keys[rows] = [key for key, _example in products]
-        begin = 0
+        begin = texts = 0
         for encoder in self.encoders:
+            text = self._names(encoder, rows)
             there = self._cache.has(encoder, text)
             slow = not isinstance(encoder, LexicalEncoder)
-            if not slow or self._patience is None or found.read + (~there).sum() <= self._patience:
+            if not slow or self._patience is None or before + texts + (~there).sum() <= self._patience:
                 filled = self._cache.fill(encoder, examples, text)
-                found.read += filled if slow else 0
+                texts += filled if slow else 0
                 there[:] = True
             self._take_vectors(encoder, begin, rows, there)
             begin += encoder.dim
-        read = [fields_read(example) for example in examples]
-        words = [_words(example, fields) for example, fields in zip(examples, read, strict=True)]
         for row, example in zip(rows.tolist(), examples, strict=True):
             self.ids[row], self.families[row] = example.id, example.family
             self.draws[row] = draw_of(example.id, "blind")
-            self._category_of[row] = self._category.code(example.category)
-            self._claims_of[row] = self._claims.code(tuple(sorted(f for f, values in example.source.items() if values)))
-        found.rows.append(rows)
-        found.word.append(np.concatenate(words))
-        found.word_row.append(np.repeat(rows, [len(w) for w in words]).astype(np.int32))
-        found.hits.append(self._match(rows, examples, read))
+        self._asked.read(rows, examples)
+        self._found.read(rows, examples)
+        return texts
+
+    def _names(self, encoder: Encoder, rows: np.ndarray) -> np.ndarray:
+        """What the encoder reads of these rows, as the cache names it."""
+        return joined(encoder, self._text[rows], self._shown[rows])
 
     def _take_vectors(self, encoder: Encoder, begin: int, rows: np.ndarray, there: np.ndarray) -> None:
         """The encoder's part of the features of these rows, where its vectors are ``there``."""
         block = slice(begin, begin + encoder.dim)
-        self._dense[rows[there], block] = self._cache.read(encoder, self._text[rows[there]])
+        self._dense[rows[there], block] = self._cache.read(encoder, self._names(encoder, rows[there]))
         self._dense[rows[~there], block] = 0.0
         unread = self._unread.setdefault(encoder.hash, set())
         unread.difference_update(self.keys[rows[there]].tolist())
@@ -181,7 +155,7 @@ class Pool:
     def missing(self, encoder: Encoder) -> int:
         """How many products' texts have no vector of this encoder, one of the pool's or another."""
         rows = np.fromiter(self.row_of.values(), dtype=np.int64, count=len(self.row_of))
-        return int((~self._cache.has(encoder, self._text[rows])).sum())
+        return int((~self._cache.has(encoder, self._names(encoder, rows))).sum())
 
     def read_again(self) -> None:
         """Take the vectors that came into the cache since."""
@@ -191,7 +165,7 @@ class Pool:
             self._unread[encoder.hash] = set(keys)
             if keys:
                 rows = np.array([self.row_of[key] for key in keys], dtype=np.int64)
-                self._take_vectors(encoder, begin, rows, self._cache.has(encoder, self._text[rows]))
+                self._take_vectors(encoder, begin, rows, self._cache.has(encoder, self._names(encoder, rows)))
             begin += encoder.dim
 
     def _rows_for(self, keys: Sequence[int]) -> np.ndarray:
@@ -206,9 +180,10 @@ class Pool:
     def _grow(self, missing: int) -> None:
         before = len(self.ids)
         more = max(missing, before // 4, AT_ONCE)
-        for name in ("_dense", "_text", "_category_of", "_claims_of", "keys", "draws"):
+        for name in ("_dense", "_text", "_shown", "keys", "draws"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), dtype=array.dtype)]))
+        self._asked.grow(before + more)
         self.ids += [""] * more
         self.families += [""] * more
         self._free += range(before + more - 1, before - 1, -1)  # rows are taken in order
@@ -221,32 +196,8 @@ class Pool:
                 rows.append(row)
                 self._decided.pop(key, None)
                 self._truth.pop(key, None)
-        self._drop_found(np.array(rows, dtype=np.int64))
+        self._found.forget(np.array(rows, dtype=np.int64), len(self.ids))
         self._free += rows
-
-    def _drop_found(self, rows: np.ndarray) -> None:
-        gone = np.zeros(len(self.ids), dtype=bool)
-        gone[rows] = True
-        if gone[self._word_row].any():
-            kept = ~gone[self._word_row]
-            self._word, self._word_row = self._word[kept], self._word_row[kept]
-        self._keep_hits(~gone[self._hits.row])
-
-    def _keep_hits(self, kept: np.ndarray) -> None:
-        if not kept.all():
-            h = self._hits
-            self._hits = Hits(h.row[kept], h.entry[kept], h.column[kept], h.place[kept])
-
-    def _match(self, rows: np.ndarray, examples: Sequence[Example], read: Sequence[list[Read]] | None = None) -> Hits:
-        fields = read or [fields_read(example) for example in examples]
-        found = Hits.of([self.dictionary.match(e, words) for e, words in zip(examples, fields, strict=True)])
-        return Hits(rows[found.row], found.entry, found.column, found.place)
-
-    def _join_hits(self, more: Sequence[Hits]) -> None:
-        every = [self._hits, *more]
-        self._hits = Hits(
-            *(np.concatenate([getattr(h, n) for h in every]) for n in ("row", "entry", "column", "place"))
-        )
 
     # ---- decisions ------------------------------------------------------------------------------------------------
 
@@ -306,14 +257,14 @@ class Pool:
         keys = np.array(sorted(self.row_of), dtype=np.int64)
         rows = np.array([self.row_of[int(key)] for key in keys], dtype=np.int64)
         for encoder in encoders:
-            asked = keys[~self._cache.has(encoder, self._text[rows])].tolist()
+            asked = keys[~self._cache.has(encoder, self._names(encoder, rows))].tolist()
             if isinstance(encoder, LexicalEncoder) or self._patience is None or len(asked) <= self._patience:
                 for at in range(0, len(asked), AT_ONCE):
                     self._cache.fill(encoder, [example for _key, example in self._fetch(asked[at : at + AT_ONCE])])
         self._dense = np.zeros((len(self._dense), sum(e.dim for e in encoders)), dtype=np.float32)
         self.encoders, self._unread, begin = encoders, {}, 0
         for encoder in encoders:
-            self._take_vectors(encoder, begin, rows, self._cache.has(encoder, self._text[rows]))
+            self._take_vectors(encoder, begin, rows, self._cache.has(encoder, self._names(encoder, rows)))
             begin += encoder.dim
 
     def _renumber(self, dictionary: Dictionary, again: set[str] = frozenset()) -> None:  # type: ignore[assignment]
@@ -322,31 +273,15 @@ class Pool:
 
         again: facets whose entries count as changed whatever they say
         """
-        before, now = self.dictionary.names, dictionary.names
-        number = {name: at for at, name in enumerate(now) if name[1] not in again}
-        moved = np.array([number.get(name, -1) for name in before], dtype=np.int64)
-        there = set(before)
-        fresh = [name for name in now if name[1] in again or name not in there]
-        self.dictionary = dictionary
-        stale = np.zeros(len(self.ids), dtype=bool)
-        if fresh:
-            wanted = np.unique(np.array([_word_code(name) for name in fresh], dtype=np.int32))
-            stale[self._word_row[np.isin(self._word, wanted)]] = True
-        hits = self._hits
-        entry = moved[hits.entry] if len(moved) else hits.entry
-        stale[hits.row[entry < 0]] = True
-        column = np.array([e.column for e in dictionary.entries], dtype=np.int64)
-        kept = ~stale[hits.row]
-        entry = entry[kept]
-        self._hits = Hits(hits.row[kept], entry, column[entry] if len(entry) else entry, hits.place[kept])
-        more = []
-        keys = self.keys[np.flatnonzero(stale)].tolist()
+        self._found.follow(dictionary, len(self.ids), again, self._texts)
+
+    def _texts(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, list[Example]]]:
+        """What is in these rows now, as rows and products read again; those that are gone are left out."""
+        keys = self.keys[rows].tolist()
         for begin in range(0, len(keys), AT_ONCE):
             found = [(key, e) for key, e in self._fetch(keys[begin : begin + AT_ONCE]) if key in self.row_of]
             if found:
-                rows = np.array([self.row_of[key] for key, _example in found], dtype=np.int64)
-                more.append(self._match(rows, [example for _key, example in found]))
-        self._join_hits(more)
+                yield self.rows([key for key, _example in found]), [example for _key, example in found]
 
     # ---- reading and fitting --------------------------------------------------------------------------------------
 
@@ -357,37 +292,20 @@ class Pool:
     def features(self, keys: Sequence[int] | np.ndarray) -> Features:
         """What a model reads of these products (without the places of dictionary hits in the text)."""
         rows = self.rows(keys)
-        return self._features(rows, self._hits_of(rows))
-
-    def _hits_of(self, rows: np.ndarray) -> Hits:
-        place = np.full(len(self.ids), -1, dtype=np.int64)
-        place[rows] = np.arange(len(rows))
-        hits = self._hits
-        at = place[hits.row]
-        kept = at >= 0
-        return Hits(at[kept], hits.entry[kept], hits.column[kept], hits.place[kept])
+        return self._features(rows, self._found.of_rows(rows, len(self.ids)))
 
     def _features(self, rows: np.ndarray, hits: Hits) -> Features:
         dense = self._dense[rows]
         ends = np.cumsum([e.dim for e in self.encoders])
-        categories, claims = self._tables()
+        applies, claimed = self._asked.of_rows(rows, self.schema)
         return Features(
             dense=dense,
             blocks=[dense[:, end - e.dim : end] for e, end in zip(self.encoders, ends, strict=True)],
             matches=[],
             hits=hits,
-            applies=categories[self._category_of[rows]],
-            claimed=claims[self._claims_of[rows]],
+            applies=applies,
+            claimed=claimed,
         )
-
-    def _tables(self) -> tuple[np.ndarray, np.ndarray]:
-        """``(categories, T)`` where a tag is a question at all, ``(claims, T)`` where the source came with a value."""
-        have = (len(self._category.values), len(self._claims.values))
-        if self._tables_of is None or self._tables_of[0] is not self.schema or self._tables_of[1] != have:
-            categories = np.stack([applies_to(self.schema, str(c)) for c in self._category.values or [""]])
-            claims = np.stack([claims_of(self.schema, c) for c in self._claims.values or [()]])  # type: ignore[arg-type]
-            self._tables_of = (self.schema, have, categories, claims)
-        return self._tables_of[2:]
 
     def follow(self, model: InstantModel) -> None:
         """Read products as this model does, fitted here or elsewhere."""
@@ -408,7 +326,7 @@ class Pool:
         )
         sizes = [len(f.tags) for f in self.schema.facets if f.tags]
         starts = np.cumsum([0, *sizes[:-1]])
-        self._tables()
+        self._asked.tables(self.schema)  # before threads ask for them
 
         def work(part: tuple[int, int, Hits]) -> None:
             begin, end, hits = part
@@ -417,7 +335,7 @@ class Pool:
             doubt = 1 - np.abs(2 * p - 1)
             out.doubt[begin:end] = np.maximum.reduceat(doubt, starts, axis=1).sum(axis=1)
 
-        in_parallel(work, blocks(len(rows), self._hits_of(rows)))
+        in_parallel(work, blocks(len(rows), self._found.of_rows(rows, len(self.ids))))
         return out
 
     def fit(
@@ -428,45 +346,41 @@ class Pool:
         calibrate_on: set[str] | None = None,
         plan: Plan | None = None,
         recalibrate: bool | None = None,
+        calibration: Calibration | None = None,
     ) -> InstantModel:
-        """As :meth:`InstantModel.fit`, on the decided products. recalibrate None: when it is due."""
+        """As :meth:`InstantModel.fit`, on the decided products. recalibrate None: when it is due; calibration: see
+        :func:`ml.instant.fitting.fit_material`."""
+        if recalibrate is None:
+            recalibrate = calibration is None and self.calibration_due(previous)
+        material = self.material(previous, seed=seed, calibrate_on=calibrate_on, plan=plan, folds=recalibrate)
+        return fit_material(material, previous, recalibrate=recalibrate, calibration=calibration)
+
+    def calibration_due(self, previous: InstantModel | None) -> bool:
+        """Whether the calibration of ``previous`` is too old for what is decided now."""
+        return calibration_due(previous, self.schema, self.encoders, len(self._decided))
+
+    def material(
+        self,
+        previous: InstantModel | None = None,
+        *,
+        seed: int = 0,
+        calibrate_on: set[str] | None = None,
+        plan: Plan | None = None,
+        folds: bool = True,
+    ) -> Material:
+        """What a fit reads, as things stand: a copy, so that the pool may go on. folds False: for a fit that does not
+        calibrate."""
         plan = plan or Plan()
         keys = self.decided
         self._renumber(Dictionary.build(self.schema, [self._decided[key] for key in keys]))
         features = self.features(keys)
         y, known = self.truth(keys)
-        if recalibrate is None:
-            recalibrate = calibration_due(previous, self.schema, self.encoders, len(keys))
         families = [self.families[self.row_of[key]] for key in keys]
-        fold = folds_of(families, calibrate_on, plan, seed) if recalibrate else np.full(len(keys), -1)
+        fold = folds_of(families, calibrate_on, plan, seed) if folds else np.full(len(keys), -1)
         labels = label_vectors(self.schema, self.encoders, previous, self._cache)
         truth = Truth(y, known & features.applies, fold)
-        material = Material(self.schema, self.encoders, self.dictionary, features, truth, labels, plan, seed)
-        return fit_material(material, previous, recalibrate=recalibrate)
+        return Material(self.schema, self.encoders, self.dictionary, features, truth, labels, plan, seed)
 
 
 def _categories(schema: Schema, facet: str) -> tuple[str, ...] | None:
     return schema.facet(facet).categories if facet in schema.facet_columns else None
-
-
-def _code(text: str) -> int:
-    """A number of 32 bits for a word, the same within this process. Two words with one number cost a look too many."""
-    return (hash(text) & 0xFFFFFFFF) - 0x80000000
-
-
-def _fact_code(facet: str, value: str) -> int:
-    return _code(f"\0{facet}\0{value}")
-
-
-def _word_code(name: tuple[tuple[str, ...], str, str, bool]) -> int:
-    """What a product must have for an entry to be found in it: its first word, or the fact itself."""
-    phrase, facet, _tag, source = name
-    return _fact_code(facet, phrase[0]) if source else _code(phrase[0])
-
-
-def _words(example: Example, read: Sequence[Read]) -> np.ndarray:
-    """Codes of all that the dictionary may look at in a product, each once."""
-    found = {_code(token.text) for _name, _text, words in read for token in words}
-    for facet, values in example.source.items():
-        found.update(_fact_code(facet, plain(v)) for v in values)
-    return np.fromiter(found, dtype=np.int32, count=len(found))

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import logit
 
-from ml.instant.combine import KINDS, share_single, support_step
+from ml.instant.combine import KINDS, ease, knee, share_single, support_step
 from ml.instant.evidence import Hits, entry_precision
 from ml.instant.threads import in_parallel
 
@@ -32,6 +32,8 @@ class Scorer:
         kind = dict(zip(KINDS, combiner.weights[support_step(model.support)].T.astype(np.float32), strict=True))
         slope = (combiner.slope if len(combiner.slope) else np.ones(tags)).astype(np.float32)
         shift = (combiner.shift if len(combiner.shift) else np.zeros(tags)).astype(np.float32)
+        slope, shift = slope * np.float32(combiner.bend[0]), shift * np.float32(combiner.bend[0])
+        shift += np.float32(combiner.bend[1])
         of_head = np.where(model.has_head, kind["head"], np.float32(0.0))
         linear = model.weights[:-1] * of_head
         begin = 0
@@ -48,7 +50,7 @@ class Scorer:
         self._centre = model.centre
         self._of_place = {1: kind["title"] * slope, 2: kind["category"] * slope}
         self._of_dictionary = kind["dictionary"] * slope
-        self._facts = combiner.facts.astype(np.float32)
+        self._knee, self._facts = knee(combiner.bend), combiner.facts.astype(np.float32)
         chance = logit(np.clip(entry_precision(model.dictionary), 1e-3, 0.995)).astype(np.float32)
         self._chance, self._prior = chance, model.prior
 
@@ -65,6 +67,7 @@ class Scorer:
             else:
                 z[:, self._near_columns] += likeness
         self._add_words(z, hits)
+        z = ease(z, *self._knee)
         self._add_facts(z, hits, claimed)
         return z
 

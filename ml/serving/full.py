@@ -12,12 +12,18 @@ from safetensors.numpy import load_file
 
 from ml.bundle import BundleError, read_bundle
 from ml.encoders.base import Encoder, load_encoder
+from ml.encoders.onnx import OnnxEncoder
 from ml.examples import Example
 from ml.instant.model import applicable
+from ml.instant.phrases import Phrases
+from ml.knowledge import Relations
 from ml.schema import Schema
 from ml.serving.decoding import Calibration, decide, probabilities
+from ml.serving.labelling import Labels
+from ml.serving.spans import SpanReader, SpanWeights
 
 KIND = "full"
+SPANS, PHRASES = "spans.safetensors", "phrases.json"  # of a bundle whose plan learned spans
 
 
 class FullModel:
@@ -25,6 +31,7 @@ class FullModel:
 
     encoder:  unit vectors of width d; the one that an instant head sits on once this bundle is promoted
     families: hashes of the families it was trained on or stopped by (``family_hash``)
+    spans:    reads spans and values in products; None where the plan learned none
     """
 
     def __init__(
@@ -36,9 +43,11 @@ class FullModel:
         calibration: Calibration,
         families: frozenset[str] = frozenset(),
         name: str = "",
+        spans: SpanReader | None = None,
     ) -> None:
         self.encoder, self.schema, self.calibration = encoder, schema, calibration
-        self.families, self.hash = families, name
+        self.families, self.hash, self.spans = families, name, spans
+        self._relations = Relations.of(schema)
         self._weight, self._bias = weight, bias
 
     @classmethod
@@ -59,7 +68,8 @@ class FullModel:
         tags = (len(schema.columns),)
         if weight.shape != (*tags, encoder.dim) or bias.shape != tags or calibration.thresholds.shape != tags:
             raise BundleError(f"{directory.name}: head or calibration do not fit {tags[0]} tags x {encoder.dim}")
-        return cls(encoder, schema, weight, bias, calibration, families, bundle.hash)
+        spans = read_spans(directory, schema, encoder)
+        return cls(encoder, schema, weight, bias, calibration, families, bundle.hash, spans)
 
     def logits(self, vectors: np.ndarray) -> np.ndarray:
         """``(n, d)`` embeddings of :attr:`encoder` to ``(n, columns)`` float32 logits, not yet calibrated."""
@@ -73,8 +83,25 @@ class FullModel:
     def scores_of(self, vectors: np.ndarray, examples: Sequence[Example]) -> np.ndarray:
         """Like :meth:`scores`, for products whose embeddings are at hand."""
         p = probabilities(self.schema, self.logits(vectors), self.calibration.temperature)
-        return np.where(applicable(self.schema, examples), p, 0.0)
+        p = np.where(applicable(self.schema, examples), p, 0.0)
+        return self._relations.constrain(p, [e.category for e in examples])
 
     def decide(self, scores: np.ndarray) -> np.ndarray:
         """``(n, columns)`` bool: what it would tag, given its own scores."""
-        return decide(self.schema, scores, self.calibration.thresholds)
+        return self._relations.settle(decide(self.schema, scores, self.calibration.thresholds), scores)
+
+
+def read_spans(directory: Path, schema: Schema, encoder: Encoder) -> SpanReader | None:
+    """What reads spans in a full bundle; None where it learned none. Raises BundleError for what does not fit."""
+    if not (directory / SPANS).is_file():
+        return None
+    try:
+        weights = SpanWeights.load(directory / SPANS)
+        rows = json.loads((directory / PHRASES).read_text("utf-8")) if (directory / PHRASES).is_file() else None
+        phrases = None if rows is None else Phrases.from_json(schema, rows)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise BundleError(f"{directory.name}: its spans cannot be read ({error!r})") from error
+    k = len(Labels(schema))
+    if not isinstance(encoder, OnnxEncoder) or not weights.fits(k, encoder.dim):
+        raise BundleError(f"{directory.name}: its span head does not fit {k} labels x {encoder.dim}")
+    return SpanReader(schema, encoder, encoder.tokenizer, weights, phrases)

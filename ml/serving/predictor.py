@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -13,10 +13,13 @@ from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example, Span
 from ml.instant.cache import EmbeddingCache
 from ml.instant.combine import KINDS, share_single, support_step
+from ml.instant.dictionary import plain
 from ml.instant.evidence import entry_precision
 from ml.instant.model import Features, InstantModel
+from ml.knowledge import Relations
 from ml.serving.bands import FLOOR, Band, band
-from ml.serving.evidence import dictionary_spans, word_spans
+from ml.serving.evidence import MOST, dictionary_spans, word_spans
+from ml.serving.spans import SpanReader, Value, tag_names
 
 Origin = Literal["model", "dictionary", "source", "label"]
 _ORIGINS: dict[Origin, tuple[str, ...]] = {
@@ -53,11 +56,18 @@ class Prediction:
 
 
 class Predictor:
-    """Answers with one instant model. Thread-safe for reading: nothing changes after it is made."""
+    """Answers with one instant model, in agreement with the taxonomy's relations (``ml.knowledge``). Thread-safe for reading: nothing changes after it is made.
 
-    def __init__(self, model: InstantModel, cache: EmbeddingCache | None = None) -> None:
-        self.model = model
+    reader: of the full model under the head, where that learned spans; the words it finds are the first evidence
+    """
+
+    def __init__(
+        self, model: InstantModel, cache: EmbeddingCache | None = None, reader: SpanReader | None = None
+    ) -> None:
+        self.model, self.reader = model, reader
+        self._names = tag_names(model.schema) if reader else {}
         self._cache = cache
+        self._relations = Relations.of(model.schema)
         self._precision = entry_precision(model.dictionary)
         lexical = [n for n, e in enumerate(model.encoders) if isinstance(e, LexicalEncoder)]
         self._lexical = lexical[0] if lexical else None
@@ -89,16 +99,19 @@ class Predictor:
         evidence = model.evidence(features)
         logits = np.where(features.applies, model.combiner.logits(evidence, model.support), np.float32(-30.0))
         scores = np.where(features.applies, share_single(logits, model.schema), 0.0)
+        scores = self._relations.constrain(scores, [e.category for e in examples])
+        checked = self._relations.settle(scores >= model.thresholds, scores)
+        read = self.reader.remembered(examples) if self.reader and spans else [[] for _ in examples]
         found = []
         for row, example in enumerate(examples):
             columns = self._columns(scores[row], floor, limit)
             origins = self._origins(evidence, row, columns)
-            words = self._spans(example, features, row, columns) if spans and columns else {}
+            words = self._spans(example, features, row, columns, read[row]) if spans and columns else {}
             tags = tuple(
                 TagPrediction(
                     *model.schema.columns[column],
                     score=float(scores[row, column]),
-                    band=band(float(scores[row, column]), float(model.thresholds[column]), float(model.strong[column])),
+                    band=self._band(float(scores[row, column]), column, bool(checked[row, column])),
                     source=origin,
                     spans=words.get(column, ()),
                 )
@@ -106,6 +119,13 @@ class Predictor:
             )
             found.append(Prediction(example.id, tags))
         return found
+
+    def _band(self, score: float, column: int, checked: bool) -> Band:
+        """What the taxonomy's relations bring along is checked, what they rule out is not."""
+        if not checked:
+            return "unsure"
+        found = band(score, float(self.model.thresholds[column]), float(self.model.strong[column]))
+        return "likely" if found == "unsure" else found
 
     def _columns(self, scores: np.ndarray, floor: float, limit: int) -> list[int]:
         """Columns to suggest: facet by facet, best first."""
@@ -132,12 +152,22 @@ class Predictor:
         nothing = table.max(axis=0) <= 0  # only its frequency speaks for it: that is the model's knowledge
         return ["model" if nothing[at] else names[best[at]] for at in range(len(columns))]
 
-    def _spans(self, example: Example, features: Features, row: int, columns: list[int]) -> dict[int, tuple[Span, ...]]:
+    def _spans(
+        self, example: Example, features: Features, row: int, columns: list[int], read: Sequence[Value]
+    ) -> dict[int, tuple[Span, ...]]:
         model = self.model
+        marked: dict[tuple[str, str], list[Span]] = {}
+        for value in read:
+            tag = self._names.get((value.facet, plain(value.text)))
+            if tag and len(there := marked.setdefault((value.facet, tag), [])) < MOST:
+                there.append(replace(value.span, tag=tag))
         of_row = features.matches[row]
         odds = np.log(self._precision / (1 - np.minimum(self._precision, 0.999)))
         useful = {m.entry: float(odds[m.entry] - model.prior[m.column]) for m in of_row}
-        found = {c: dictionary_spans(model.dictionary, of_row, c, useful) for c in columns}
+        found = {
+            c: tuple(marked.get(model.schema.columns[c], ())) or dictionary_spans(model.dictionary, of_row, c, useful)
+            for c in columns
+        }
         rest = [c for c in columns if not found[c]]
         if rest and self._lexical is not None:
             encoder = model.encoders[self._lexical]

@@ -22,7 +22,10 @@ from torch import Tensor, nn
 
 from ml.training.adversarial import perturbed
 from ml.training.checkpoints import Checkpoint, Checkpoints, pack_optimiser, unpack_optimiser
+from ml.training.devices import peak_memory
+from ml.training.distributed import ALONE, Team
 from ml.training.errors import Stopped, TrainingError
+from ml.training.optimisers import new_optimiser
 
 CURVE_POINTS = 500  # of a whole run, at most, kept for its report
 
@@ -39,8 +42,11 @@ class Task(Protocol):
         """Rows of each step of the epoch; equal epochs give equal batches."""
         ...
 
-    def loss(self, rows: np.ndarray, step: int) -> tuple[Tensor, int]:
-        """``(mean loss, real tokens read)`` of these rows."""
+    def loss(self, rows: np.ndarray, step: int, through: nn.Module, team: Team) -> tuple[Tensor, int]:
+        """``(mean loss, real tokens read)`` of these rows, the loss of the team's part of them weighed by it.
+
+        through: what to call for the model: it, or what joins the team's gradients around it
+        """
         ...
 
     def parameters(self) -> list[dict[str, Any]]:
@@ -73,6 +79,7 @@ class Recipe:
     adversarial: float = 0.0
     patience: int = 0
     seed: int = 1
+    optimiser: str = "adamw"
     precision: str = "fp32"
     checkpoint_every_s: float = 60.0
 
@@ -101,9 +108,9 @@ def rate_factor(step: int, total: int, warmup_share: float, schedule: str) -> fl
     return {"linear": left, "cosine": 0.5 - 0.5 * math.cos(math.pi * left), "constant": 1.0}[schedule]
 
 
-def seed_step(seed: int, step: int) -> None:
-    """All of torch's generators, for one step."""
-    torch.manual_seed((seed * 1_000_003 + step * 7_919 + 1) % 2**63)
+def seed_step(seed: int, step: int, rank: int = 0) -> None:
+    """All of torch's generators, for one step of one process of the team."""
+    torch.manual_seed((seed * 1_000_003 + step * 7_919 + rank * 104_729 + 1) % 2**63)
 
 
 def fit(
@@ -113,13 +120,14 @@ def fit(
     checkpoints: Checkpoints | None = None,
     emit: Callable[[dict[str, Any]], None] = lambda event: None,
     stop: Callable[[], bool] = lambda: False,
+    team: Team = ALONE,
 ) -> Progress:
     """Train ``task`` and leave its best state (the last, where nothing is validated) in ``task.model``.
 
     Resumes from the newest valid checkpoint. Calls ``emit`` with a progress event after every step. Raises Stopped
     at the next step once ``stop()`` is true, after a checkpoint, and TrainingError when the loss is no number.
     """
-    return _Run(task, recipe, checkpoints, emit, stop).run()
+    return _Run(task, recipe, checkpoints, emit, stop, team).run()
 
 
 class _Run:
@@ -130,13 +138,16 @@ class _Run:
         checkpoints: Checkpoints | None,
         emit: Callable[[dict[str, Any]], None],
         stop: Callable[[], bool],
+        team: Team,
     ) -> None:
+        self.team = team
         self.task, self.recipe, self.checkpoints, self.emit, self.stop = task, recipe, checkpoints, emit, stop
         groups = task.parameters()
         self.peaks = [group["lr"] for group in groups]
-        self.optimiser = torch.optim.AdamW(groups)
+        self.optimiser = new_optimiser(recipe.optimiser, groups)
         self.trained = [p for group in groups for p in group["params"]]
         self.device = self.trained[0].device
+        self.through = team.wrap(task.model, self.device)
         counted = sum(len(task.batches(epoch)) for epoch in range(recipe.epochs))
         self.total = min(recipe.steps or counted, counted)
         self.every = max(1, self.total // CURVE_POINTS)
@@ -162,23 +173,23 @@ class _Run:
     def _step(self, rows: np.ndarray) -> None:
         at, recipe = self.at, self.recipe
         self.task.model.train()
-        seed_step(recipe.seed, at.step)
+        seed_step(recipe.seed, at.step, self.team.rank)
         factor = self._factor()
         for group, peak in zip(self.optimiser.param_groups, self.peaks, strict=True):
             group["lr"] = peak * factor
         with _autocast(self.device, recipe.precision):
-            loss, tokens = self.task.loss(rows, at.step)
+            loss, tokens = self.task.loss(rows, at.step, self.through, self.team)
         loss.backward()
         if recipe.adversarial:
             with perturbed(self.task.word_vectors, recipe.adversarial), _autocast(self.device, recipe.precision):
-                self.task.loss(rows, at.step)[0].backward()
+                self.task.loss(rows, at.step, self.through, self.team)[0].backward()
         if recipe.clip_norm:
             nn.utils.clip_grad_norm_(self.trained, recipe.clip_norm)
         self.optimiser.step()
         self.task.after_step(at.step)
         self.optimiser.zero_grad(set_to_none=True)
 
-        value = self.latest = loss.item()
+        value = self.latest = self.team.mean(loss.item(), self.device)
         if not math.isfinite(value):
             raise TrainingError(
                 f"the loss is no longer a number at step {at.step + 1}; lower learning_rate, or use precision fp32"
@@ -200,6 +211,8 @@ class _Run:
         at, recipe = self.at, self.recipe
         with self.clock.paused(), _autocast(self.device, recipe.precision):
             measures = self.task.validate()
+        if measures:  # each has measured; what it comes to must be the same for all
+            measures["primary"] = self.team.told(measures["primary"], self.device)
         at.done = at.step >= self.total or at.epoch + 1 >= recipe.epochs
         if measures:
             at.validations.append({"step": at.step, "epoch": at.epoch, **measures})
@@ -219,10 +232,11 @@ class _Run:
             "epoch": min(at.epoch + 1, self.recipe.epochs), "epochs": self.recipe.epochs, "loss": round(loss, 6),
             "learning_rate": rate, "rate": self.clock.examples_per_s, "tokens_per_s": self.clock.tokens_per_s,
             "eta_s": round((self.total - at.step) * self.clock.seconds_per_step, 1),
+            "memory": peak_memory(self.device),
         }  # fmt: skip
 
     def _pause_if_asked(self) -> None:
-        if self.stop():
+        if self.team.any(self.stop(), self.device):
             self._save()
             raise Stopped
         if time.monotonic() - self.saved_at >= self.recipe.checkpoint_every_s:
@@ -230,19 +244,22 @@ class _Run:
                 self._save()
 
     def _save(self) -> None:
-        if self.checkpoints is not None:
+        if self.checkpoints is not None and self.team.first:
             tensors, numbers = pack_optimiser(self.optimiser)
             groups = {"model": self.task.model.state_dict(), "optimiser": tensors, "best": self.best_state}
             state = {"progress": asdict(self.at), "optimiser": numbers}
             if self.at.done:  # nothing will be trained on from here
                 groups, state["optimiser"] = {"best": self.best_state or groups["model"]}, {}
             self.checkpoints.write(Checkpoint(self.at.step, state, {g: t for g, t in groups.items() if t}))
+            self.emit({"event": "checkpoint", "stage": self.task.name, "step": self.at.step})
         self.saved_at = time.monotonic()
 
     def _resume(self) -> None:
         if self.checkpoints is None:
             return
-        self.checkpoints.tidy()
+        if self.team.first:
+            self.checkpoints.tidy()
+        self.team.wait()
         found = self.checkpoints.newest()
         if found is None:
             return

@@ -9,10 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ml.evaluation.compare import Answers, compare
+from ml.evaluation.smaller import beside_teacher
+from ml.evaluation.spans import entity_scores
 from ml.examples import Example, targets
 from ml.schema import Schema
 from ml.serving.full import FullModel
+from ml.serving.labelling import known_facets
+from ml.serving.spans import SpanReader
+from ml.training.inputs import seen_from
 from ml.training.plan import Plan
+from ml.training.weak import with_weak_spans
 
 if TYPE_CHECKING:
     from ml.training.inputs import Parts
@@ -26,7 +32,12 @@ def build_report(
     """The content of ``report.json``; see README.md for its fields."""
     candidate = FullModel.load(folder / "bundle")
     judged = parts.held_out or parts.validation
+    beside = {}
+    if plan.teacher:
+        teacher = FullModel.load(seen_from(folder, plan.teacher))
+        beside = {"teacher": asdict(beside_teacher(teacher, candidate, judged))}
     return {
+        **beside,
         "format": 1,
         "primary": "micro_f1",
         "direction": "higher",
@@ -40,6 +51,7 @@ def build_report(
         "curve": progress.curve,
         "validations": progress.validations,
         **measure(schema, judged, answers(candidate, judged)),
+        **({"spans": measure_spans(plan, candidate.spans, judged)} if candidate.spans else {}),
     }
 
 
@@ -67,6 +79,23 @@ def measure(schema: Schema, examples: list[Example], found: Answers) -> dict[str
         {"facet": f.facet, "decided": f.decided, "approved": f.approved, **asdict(f.candidate)} for f in whole.facets
     ]
     return {"metrics": metrics, "facets": facets}
+
+
+def measure_spans(plan: Plan, reader: SpanReader, examples: list[Example]) -> dict[str, Any]:
+    """Precision, recall and F1 of spans over all facets and by facet, where they are known; ``against`` says by whom:
+    people (``marked``), or also the words of accepted tags (``weak``), which are right as far as the dictionary is."""
+    truth = with_weak_spans(reader.schema, examples) if plan.spans == "weak" else examples
+    gold = [{(s.facet, s.field, s.start, s.end) for s in e.spans} for e in truth]
+    found = [
+        {(v.facet, v.span.field, v.span.start, v.span.end) for v in values if v.facet in known_facets(example)}
+        for example, values in zip(truth, reader.read(examples), strict=True)
+    ]
+    scores = entity_scores(gold, found)
+    named = [
+        {"facet": kind, "due": c.due, "precision": c.precision, "recall": c.recall, "f1": c.f1}
+        for kind, c in scores.items()
+    ]
+    return {"against": plan.spans, **{k: v for k, v in named[0].items() if k != "facet"}, "facets": named[1:]}
 
 
 def macro_f1(right: np.ndarray, chosen: np.ndarray) -> float:

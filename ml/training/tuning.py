@@ -1,7 +1,7 @@
 """Parameter-efficient tuning: a few numbers beside frozen weights, folded into them at the end.
 
-LoRA (Hu et al. 2021), AdaLoRA (Zhang et al. 2023) and IA3 (Liu et al. 2022) through ``peft``. What comes out is a
-checkpoint like any other: served, exported and trained on without ``peft``. A run of AdaLoRA that was killed and
+LoRA (Hu et al. 2021), AdaLoRA (Zhang et al. 2023) and IA3 (Liu et al. 2022) through ``peft``; bottleneck adapters and
+prefixes, which stay beside the weights, are ours (``ml.encoders.adapters``). What comes out is a checkpoint like any other: served, exported and trained on without ``peft``. A run of AdaLoRA that was killed and
 resumed estimates the importance of its ranks anew, so it alone is not bit for bit the undisturbed run.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ml.encoders.adapters import attach
 from ml.encoders.hf import TextEncoder
 from ml.training.errors import TrainingError
 from ml.training.plan import Plan
@@ -23,6 +24,9 @@ def adapt(encoder: TextEncoder, plan: Plan, steps: int) -> None:
     Raises TrainingError when ``peft`` is not installed or does not know where the layers of this model are.
     """
     if plan.tuning == "full":
+        return
+    if plan.tuning in ("adapters", "prefix"):
+        attach(encoder, plan.tuning, plan.rank)
         return
     try:
         from peft import get_peft_model

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 from django.utils.translation import gettext_lazy as _
 
+from tagstudio.devices import slots
 from tagstudio.settings import env
 
 BASE_DIR = Path(__file__).resolve().parents[2]
@@ -35,6 +37,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "tagstudio.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tagstudio.presence.PresenceMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -117,6 +120,7 @@ WHITENOISE_USE_FINDERS = True  # what is not collected yet is served from where 
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "tagstudio.staticfiles.Storage"},
+    "models": env.models_storage("MODELS_STORAGE", MODELS_ROOT),  # where workers of other machines find models
 }
 DATA_UPLOAD_MAX_MEMORY_SIZE = 10 * 2**20
 FILE_UPLOAD_MAX_MEMORY_SIZE = 2 * 2**20
@@ -130,6 +134,10 @@ JOB_LEASE_SECONDS = env.integer("JOB_LEASE_SECONDS", 30, 2, 3600)
 JOB_SWEEP_SECONDS = env.integer("JOB_SWEEP_SECONDS", 5, 1, 3600)
 WORKER_THREADS = {"io": env.integer("WORKER_IO_THREADS", 2, 1, 64), "ml": env.integer("WORKER_ML_THREADS", 3, 1, 64)}
 PACKAGED_ENCODER = env.flag("PACKAGED_ENCODER", True)  # take it where it is installed; off: lexical features alone
+# What full runs are trained on here, and the machine's name: workers of one machine must agree on it (tagstudio/devices.py)
+TRAINING_SLOTS = slots(env.text("TRAINING_SLOTS", "auto"), env.text("TRAINING_HOST", socket.gethostname()))
+WORKER_NICE = env.integer("WORKER_NICE", 0, 0, 19)  # above 0, pages wait for a writer that is itself kept waiting
+TRAINING_NICE = env.integer("TRAINING_NICE", 19, 0, 19)  # so that pages and suggestions come first
 TRAINING_SILENCE_SECONDS = env.integer("TRAINING_SILENCE_SECONDS", 1800, 1, 86_400)  # then it is taken for hung
 CELERY_WORKER_POOL = "solo"  # tasks are doorbells; the runner's threads do the work
 CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
@@ -151,12 +159,34 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(JOB_SWEEP_SECONDS),
         "options": {"queue": "io", "expires": 2 * JOB_SWEEP_SECONDS},
     },
+    "look-for-drift": {
+        "task": "annotations.look_for_drift",
+        "schedule": 600.0,
+        "options": {"queue": "io", "expires": 600},
+    },
+    "tidy-models": {
+        "task": "annotations.tidy_models",
+        "schedule": 24 * 3600.0,
+        "options": {"queue": "io", "expires": 3600},
+    },
     "start-due-training": {
         "task": "annotations.start_due_training",
         "schedule": 60.0,
         "options": {"queue": "io", "expires": 120},
     },
 }
+
+# The network: hosts that may be asked (names, with a port where it is not 443), and hosts of our own network, each with
+# its port, which may have private addresses and speak http
+FETCH_HOSTS = [host.lower() for host in env.words("FETCH_HOSTS")]
+FETCH_LOCAL_HOSTS = [host.lower() for host in env.words("FETCH_LOCAL_HOSTS")]
+# Alerts by e-mail
+EMAIL_HOST = env.text("EMAIL_HOST")  # empty: no e-mail
+EMAIL_PORT = env.integer("EMAIL_PORT", 587, 1, 65535)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_USER"), env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS", True)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "tagstudio@localhost")
 
 # Watching
 METRICS_TOKEN = env.text("METRICS_TOKEN")  # empty: /metrics answers this machine alone
@@ -181,7 +211,13 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "SCHEMA_PATH_PREFIX": "/api/v1/",
-    "ENUM_NAME_OVERRIDES": {"FacetKind": "annotations.models.Facet.Kind", "JobState": "annotations.models.Job.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "FacetKind": "annotations.models.Facet.Kind",
+        "JobState": "annotations.models.Job.State",
+        "BulkKind": "annotations.models.BulkRun.Kind",
+        "ImportKind": ["products", "tags"],
+        "AttributesAs": ["source", "suggestions", "approved"],
+    },
 }
 
 LOGGING = {

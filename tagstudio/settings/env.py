@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import secrets
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -69,6 +71,25 @@ def kept_secret(path: Path) -> str:
     return kept
 
 
+def models_storage(name: str, folder: Path) -> dict[str, object]:
+    """MODELS_STORAGE as a Django storage: nothing (the folder itself), ``file:///shared/folder``, or
+    ``s3://bucket/prefix?endpoint_url=https://…&region_name=…`` (options of django-storages; keys from the environment).
+    """
+    url = text(name)
+    if not url:
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(folder)}}
+    parts = urlsplit(url)
+    if parts.scheme == "file" and parts.path.startswith("/"):
+        location = {"location": unquote(parts.path)}
+        return {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": location}
+    if parts.scheme == "s3" and parts.netloc:
+        if importlib.util.find_spec("storages") is None:
+            raise ImproperlyConfigured(f"{name}={url!r} needs django-storages: pip install 'tagstudio[s3]'")
+        options = {"bucket_name": parts.netloc, "location": unquote(parts.path.strip("/")), "default_acl": None}
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": {**options, **dict(parse_qsl(parts.query))}}
+    raise ImproperlyConfigured(f"{name}={url!r} is neither file:///folder nor s3://bucket/prefix")
+
+
 def database(name: str, default_file: Path) -> dict[str, object]:
     """DATABASE_URL as a Django database: ``sqlite:///file`` or ``postgresql://user:password@host:port/name?option``."""
     url = text(name)
@@ -83,10 +104,15 @@ def database(name: str, default_file: Path) -> dict[str, object]:
     raise ImproperlyConfigured(f"{name} begins with {parts.scheme!r}: use sqlite:/// or postgresql://")
 
 
+def is_sqlite(database: Mapping[str, object]) -> bool:
+    """Of one of ``DATABASES``: by its engine, ours or Django's own."""
+    return "sqlite" in str(database["ENGINE"])
+
+
 def sqlite(file: Path) -> dict[str, object]:
     """IMMEDIATE transactions wait for the lock instead of failing half-way; FULL keeps what was acknowledged."""
     return {
-        "ENGINE": "django.db.backends.sqlite3",
+        "ENGINE": "tagstudio.sqlite",
         "NAME": str(file),
         "ATOMIC_REQUESTS": False,
         "OPTIONS": {

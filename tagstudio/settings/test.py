@@ -4,6 +4,9 @@ import hashlib
 import os
 import tempfile
 
+# other tests are no pages to step back behind: beside them, what waits for a worker would wait for ever
+os.environ.setdefault("WORKER_NICE", "0")
+os.environ.setdefault("TRAINING_NICE", "0")
 os.environ["TAGSTUDIO_HOME"] = os.environ.get("TAGSTUDIO_TEST_HOME") or tempfile.mkdtemp(prefix="tagstudio-test-")
 
 from tagstudio.settings import env
@@ -13,7 +16,7 @@ from tagstudio.settings.base import BASE_DIR, EMBEDDED_BROKER, TAGSTUDIO_HOME
 SECRET_KEY = "only-for-tests-" + "x" * 40
 DATABASES = {"default": env.database("TEST_DATABASE_URL", TAGSTUDIO_HOME / "tagstudio.sqlite3")}
 CELERY_BROKER_URL = env.text("TEST_BROKER_URL", EMBEDDED_BROKER)
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+if env.is_sqlite(DATABASES["default"]):
     # a file, so that several threads and processes see one database
     DATABASES["default"]["TEST"] = {"NAME": str(TAGSTUDIO_HOME / "test.sqlite3")}
 else:
@@ -25,5 +28,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # no "models": their folder is another one in each test, and shared with nobody
 }
 ALLOWED_HOSTS = ["*"]

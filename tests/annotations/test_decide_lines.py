@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
+from annotations.actions.attribute_tags import tags_from_attributes
 from annotations.actions.decide_lines import decide_lines
+from annotations.actions.facets import add_facet
 from annotations.actions.imports import import_products
-from annotations.actions.tag_plans import tags_from_attributes
 from annotations.models import AuditEvent, Catalogue, Decision, Event, Membership, QueueItem, User
 from annotations.queries.standing import differences
 from tests.annotations.conftest import World
@@ -127,6 +128,23 @@ def test_products_of_another_catalogue_are_unknown(world: World) -> None:
     other = Catalogue.objects.create(slug="other", name="Other")
     decided = decide_lines(catalogue=other, lines=[line(complete=True)])
     assert [p.code for p in decided.problem_list] == ["unknown-product"]
+
+
+def test_values_that_a_facet_takes_become_tags_as_they_are_decided_on(world: World) -> None:
+    weight = add_facet(catalogue=world.catalogue, labels={"en": "Weight"}, kind="numeric", unit="kg", user=None)
+    add_facet(catalogue=world.catalogue, labels={"en": "Brand"}, kind="open", user=None)
+
+    def said(facet: str, tag: str, word: str = "accept") -> dict[str, Any]:
+        return {**line(), "facet": facet, "tag": tag, "verdict": word}
+
+    decided = decide_lines(
+        catalogue=world.catalogue,
+        lines=[said("weight", "1500 g"), said("brand", "Acme"), said("brand", "Other", "reject"), said("weight", "5 litres"),
+               said("material", "Linen")],
+    )  # fmt: skip
+    assert world.standing(world.products[0]) == {"1p5-kg": "approved", "acme": "approved"}
+    assert weight.tags.get().number == 1.5
+    assert [(p.line, p.code) for p in decided.problem_list] == [(3, "unknown-tag"), (4, "unit"), (5, "unknown-tag")]
 
 
 @pytest.mark.shared

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from annotations.models import Band, Decision, FacetCompletion, Product, QueueItem, Suggestion
 from annotations.queries import grid
+from annotations.queries.offers import forget
 from tests.annotations.conftest import World, build_world
 from tests.annotations.test_views_review import JSON, as_, url
 
@@ -143,3 +144,35 @@ def test_all_results_are_a_job_with_the_number_typed(world: World) -> None:
     answer = as_(world, "lead").post(url("bulk"), {**sent, "step": "go", "number": "2"})
     assert answer.status_code in (409, 422)
     assert as_(world, "lead").post(url("bulk"), {**sent, "step": "go", "number": "3"}).status_code == 302
+
+
+def test_a_screen_spares_the_cards_that_it_answers_whole(db: None) -> None:
+    world = build_world(8)
+    material = world.facets["material"]
+    world.facets["colour"].variant_axis = False
+    world.facets["colour"].save()
+    suggest(world, "wool", 0.9)
+    assert grid.spares(world.catalogue) == {}, "material takes several values, and nothing is claimed of colour"
+    material.kind = "single"
+    material.save()
+    forget()
+    assert grid.spares(world.catalogue) == {}, "the card has to be opened for its colour"
+    for product in world.products[:4]:
+        world.decide(product, black="accept", complete="colour")
+    QueueItem.objects.filter(product=world.products[3]).update(blind=True)
+    found = grid.spares(world.catalogue)
+    assert found == {world.tags["wool"].pk: pytest.approx(0.9 + 0.899 + 0.898)}
+    for product in world.products[4:]:
+        Suggestion.objects.create(product=product, tag=world.tags["red"], score=0.8, band=Band.LIKELY)
+        Suggestion.objects.create(product=product, tag=world.tags["white"], score=0.7, band=Band.LIKELY)
+    found = grid.spares(world.catalogue)
+    assert found[world.tags["red"].pk] == pytest.approx(4 * 0.8 / 2), "half of each card, and white will not be right"
+    assert world.tags["white"].pk not in found
+    page = as_(world).get(url("grid")).content.decode()
+    assert page.count("spares") == 2 and "spares 4 cards" in page, "wool alone is worth its three keys: 2.7 + 1.8"
+    world.decide(world.products[0], wool="reject")
+    assert grid.spares(world.catalogue)[world.tags["wool"].pk] < found[world.tags["wool"].pk]
+    material.variant_axis = True
+    material.save()
+    forget()
+    assert grid.spares(world.catalogue) == {}, "what tells variants apart is asked of each"

@@ -269,8 +269,11 @@ def test_an_import_that_was_stopped_goes_on_with_exact_counts(catalogue: Catalog
     with pytest.raises(Stop):
         import_products(catalogue=catalogue, path=file, batch=batch, progress=stop_after(900))
     stopped = ImportBatch.objects.get()
-    assert (stopped.position, stopped.created, stopped.finished_at) == (1000, 998, None)
-    assert Product.objects.count() == 998
+    # how many rows a transaction holds is the clock's to say; what the batch counts is what is there
+    assert stopped.finished_at is None
+    assert 900 <= stopped.rows < 1300
+    assert (stopped.position, stopped.created) == (stopped.rows + 1, stopped.rows - 1)
+    assert Product.objects.count() == stopped.created
     done = import_products(catalogue=catalogue, path=file, batch=stopped)
     assert counts(done) == (1301, 1300, 0, 0, 0, 2)
     assert Product.objects.count() == QueueItem.objects.count() == 1300
@@ -291,7 +294,7 @@ def test_tags_of_the_transaction_before_the_stop_are_not_forgotten(
         patch.setattr(row_tags, "approve", killed)
         with pytest.raises(Stop):
             import_products(catalogue=world.catalogue, path=file, batch=batch)
-    assert (batch.position, Decision.objects.count()) == (500, 0)
+    assert 0 < batch.position < 700 and Decision.objects.count() == 0
     done = import_products(
         catalogue=world.catalogue, path=file, batch=ImportBatch.objects.get(), attributes_as="approved"
     )

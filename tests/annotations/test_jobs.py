@@ -193,6 +193,44 @@ def test_three_attempts_then_failed_in_words() -> None:
     assert job.state == Job.State.FAILED and "stopped 3 times" in job.error
 
 
+def test_attempts_that_got_further_do_not_count_towards_the_last() -> None:
+    job = new()
+    for attempt in range(6):
+        claim = held(job, str(attempt))
+        claim.keep(attempt + 1)
+        expire(job)
+    for attempt in range(3):
+        claim = held(job, str(attempt))
+        claim.keep(6)  # no further than it was
+        assert jobs.settle() == 0
+        expire(job)
+    assert jobs.claim(job_id=job.pk, owner="tenth") is None
+    jobs.settle()
+    job.refresh_from_db()
+    assert (job.state, job.attempts) == (Job.State.FAILED, 9) and "stopped 3 times" in job.error
+
+
+def test_a_stale_worker_keeps_nothing() -> None:
+    job = new()
+    stale = held(job)
+    expire(job)
+    held(job, "b")
+    stale.keep(100)
+    job.refresh_from_db()
+    assert (job.kept, job.fruitless) == (0, 2)
+
+
+def test_cancelled_while_it_is_pausing_it_ends() -> None:
+    job = new()
+    claim = held(job)
+    jobs.pause(job=job, user=None)
+    jobs.cancel(job=job, user=None)
+    jobs.end_paused(claim=claim)
+    jobs.settle()
+    job.refresh_from_db()
+    assert job.state == Job.State.CANCELLED
+
+
 def test_cancel_before_it_runs_and_while_it_runs() -> None:
     waiting, running, ended = new(), new(), new()
     jobs.cancel(job=waiting, user=None)

@@ -62,6 +62,9 @@ def test_what_the_order_brought_is_measured_when_enough_is_new(taught: World) ->
     assert (found["slice"], found["decisions"]) == (20, 60)
     assert found["actual"][-1]["decisions"] == 60 and found["actual"][-1]["f1"]["value"] > 0.7
     assert set(found["guard"]) >= {"random", "gain"} and not found["guard"]["random"]
+    assert found["guard"]["looks"] == 1 and found["ahead"] == 20
+    again = run_now(learning.request_proof(catalogue=taught.catalogue))
+    assert again.result["guard"]["looks"] == 2  # each look spends less of the level
     assert learning.proof_when_due(catalogue=taught.catalogue) is None
 
 
@@ -94,6 +97,36 @@ def test_the_queue_goes_random_while_the_guard_says_so(taught: World) -> None:
     assert asking.falls_back(taught.catalogue) and reasons() <= {"random", "blind"}
 
 
+def test_a_calibration_that_takes_long_comes_after_the_new_order(
+    taught: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("annotations.bridge.instant.CALIBRATED_LATER", 1)
+
+    def refitted() -> dict[str, Any]:
+        job = run_now(learning.request_refit(catalogue=taught.catalogue))
+        assert job.state == "done", job.error
+        serving = taught.catalogue.__class__.objects.get(pk=taught.catalogue.pk).serving
+        return dict(serving.card["report"])
+
+    def waiting() -> bool:
+        return Job.objects.filter(kind="calibrate").live().exists()
+
+    assert refitted()["calibrated_on"] == 60 and not waiting()  # the first has nothing to go on with
+    for number in range(6):
+        product = Product.objects.create(
+            catalogue=taught.catalogue, external_id=f"m{number}", title=f"coal hat {number}"
+        )
+        QueueItem.objects.get_or_create(product=product, defaults={"catalogue": taught.catalogue})
+        card = Card(product, (Choice(taught.tags["black"], "accept"),), (taught.facets["colour"],))
+        save_card(card=card, version=taught.version(product), by=taught.by())
+    report = refitted()
+    assert (report["products"], report["calibrated_on"]) == (66, 60) and waiting()
+    job = run_now(Job.objects.filter(kind="calibrate").live().get())
+    assert job.state == "done", job.error
+    report = refitted()
+    assert (report["products"], report["calibrated_on"]) == (66, 66) and not waiting()
+
+
 def test_the_page_says_what_was_saved_and_what_remains(taught: World, client: Client) -> None:
     client.force_login(taught.people["lead"])
     page = f"/c/{taught.catalogue.slug}/learning/"
@@ -106,6 +139,14 @@ def test_the_page_says_what_was_saved_and_what_remains(taught: World, client: Cl
     found = questions.learning(taught.catalogue)
     assert found is not None and found.minutes is None  # nothing was timed
     assert found.actual[-1].decisions == 60 and found.chart is not None
+    assert found.next is not None and found.ahead == 20 and "Deciding on 20 more products would bring about" in shown
+    job = Job.objects.get(kind="proof")
+    assert not job.result["enough"]  # twenty random products are too few to say so
+    Job.objects.filter(pk=job.pk).update(result={**job.result, "enough": True})
+    assert "What is left is worth little" in client.get(page).content.decode()
+    before = {name: value for name, value in job.result.items() if name not in ("next", "ahead", "enough")}
+    Job.objects.filter(pk=job.pk).update(result=before)  # as an earlier version left it
+    assert 'id="next"' not in client.get(page).content.decode()
     client.force_login(taught.people["viewer"])
     seen = client.get(page).content.decode()
     assert "Products saved" in seen and "second look" not in seen

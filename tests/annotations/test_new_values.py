@@ -10,10 +10,10 @@ from django.test import Client
 from django.urls import reverse
 
 from annotations.actions import reshape, tag_requests, taxonomy
+from annotations.actions.attribute_tags import tags_from_attributes
 from annotations.actions.errors import Refused
 from annotations.actions.imports import import_products
 from annotations.actions.new_values import take_values
-from annotations.actions.tag_plans import tags_from_attributes
 from annotations.models import Facet, Product, Suggestion, Tag, TagRequest, TaxonomyRevision
 from annotations.queries.standing import differences
 from annotations.queries.taxonomy import Names, search_tags

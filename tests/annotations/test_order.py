@@ -12,6 +12,7 @@ from annotations.actions import learning
 from annotations.bridge import order as of_bridge
 from annotations.models import Job, Product, QueueItem, Suggestion
 from annotations.tasks.run import run_now
+from ml.active import policy
 from tests.annotations.conftest import World
 
 COATS, HEAD, LISTED = 40, 5, 16
@@ -86,3 +87,23 @@ def test_a_changed_product_and_one_that_went_are_noticed(large: World) -> None:
         run_now(job)
     found = {s.tag.slug for s in changed.suggestions.select_related("tag") if s.band != "unsure"}
     assert found == {"white", "leather"}
+
+
+def test_a_product_of_which_little_is_decided_is_no_covered_ground(large: World) -> None:
+    """A screen of the grid answers one facet of many products: they are still asked about by what they would teach."""
+    _one_facet, one_tag, whole, *_rest = large.products
+    large.decide(one_tag, wool="accept")
+    large.decide(whole, black="accept", wool="accept", complete="colour material")
+    for product in large.products[20:30]:
+        large.decide(product, black="accept", complete="colour")
+    refit(large)
+    here = of_bridge.held(large.catalogue)
+    assert here.pool is not None and here.order is not None
+    assert of_bridge._seen(here.pool) == [whole.pk]
+    touched = {p.pk for p in large.products[20:30]}
+    said = [why for i, why in here.order.why.items() if int(here.order.keys[i]) in touched]
+    assert said and all(why["doubt"] > 0 for why in said if why["reason"] != "blind")
+    view = of_bridge._view(here.pool, here.order.predictor, here.order.keys)
+    assert len(view.decided) == 1 and view.applies is not None
+    part = policy._left(view)
+    assert {float(part[i]) for i, key in enumerate(here.order.keys) if int(key) in touched} == {0.5}

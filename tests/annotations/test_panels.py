@@ -16,6 +16,8 @@ from annotations.actions import panels as verbs
 from annotations.actions import queue
 from annotations.actions.decide import Card, Choice, save_card
 from annotations.actions.errors import Conflict, Refused
+from annotations.actions.family import copy_to_family
+from annotations.actions.grid import Mark, save_grid
 from annotations.actions.undo import redo, undo
 from annotations.models import (
     Answer,
@@ -157,6 +159,37 @@ def test_nobody_decides_twice(panel: World) -> None:
     queue.release(user=panel.people["second"], product_ids=[product.pk])
     assert product.pk in [i.product_id for i in queue.lease_next(catalogue=panel.catalogue, user=me, count=9)]
     panel.decide(product, red="accept", complete=WHOLE)  # after an undo one may
+
+
+def test_a_grid_holds_back_what_contradicts_ones_own_answer_and_saves_the_rest(panel: World) -> None:
+    first, second, third, _rest = panel.products
+    panel.decide(first, wool="accept", complete="material")
+    panel.decide(second, wool="reject", complete="material")
+    marks = [
+        Mark(p, item_of(p).version, "accept", (panel.tags["wool"],)) for p in (first, second, third)
+    ]  # fmt: skip
+    saved = save_grid(
+        catalogue=panel.catalogue, facet=panel.facets["material"], marks=marks, whole=True, by=panel.by(input="grid"),
+        nonce=uuid.uuid4(),
+    )  # fmt: skip
+    assert [(h.product, h.why) for h in saved.held] == [(second.pk, "answered")]
+    assert "You have given your answer on “Material”" in saved.held[0].message
+    assert saved.together.products == {first.pk, third.pk}
+    answers = {a.product_id: a.tags for a in Answer.objects.filter(reviewer=panel.people["reviewer"])}
+    assert answers == {first.pk: [panel.tags["wool"].pk], second.pk: [], third.pk: [panel.tags["wool"].pk]}
+    assert sound(panel)
+
+
+def test_a_family_whose_own_card_contradicts_is_refused_and_says_why(panel: World) -> None:
+    first, second = panel.products[:2]
+    panel.decide(first, wool="reject", complete="material")
+    card = Card(first, (Choice(panel.tags["wool"], "accept"),), (panel.facets["material"],))
+    with pytest.raises(Refused) as refused:
+        copy_to_family(
+            card=card, version=item_of(first).version, variants=[(second, 0)], by=panel.by(), batch=uuid.uuid4()
+        )
+    assert refused.value.code == "answered"
+    assert not Answer.objects.filter(product=second).exists()
 
 
 def test_undo_of_either_vote_takes_the_agreement_back_and_redo_brings_it_again(panel: World) -> None:

@@ -13,15 +13,17 @@ from django.test import Client
 from django.urls import reverse
 
 from annotations.actions.errors import Refused
-from annotations.actions.proposals import accept_as_synonym, accept_as_tag, decline_proposal
+from annotations.actions.proposals import accept_as_synonym, accept_as_tag, decline_proposal, look
 from annotations.actions.taxonomy import retire_tag
-from annotations.models import AuditEvent, ChosenEvidence, Decision, DeclinedProposal, Product, QueueItem, Tag
+from annotations.models import AuditEvent, ChosenEvidence, Decision, DeclinedProposal, Job, Product, QueueItem, Tag
 from annotations.queries import frequent_words, proposals
+from annotations.tasks.run import run_now
 from tests.annotations.conftest import World
 
 
 def found(world: World, kind: str) -> dict[str, proposals.Proposal]:
-    return {p.text: p for p in proposals.proposals(world.catalogue, fresh=True) if p.kind == kind}
+    look(catalogue=world.catalogue)
+    return {p.text: p for p in proposals.proposals(world.catalogue) if p.kind == kind}
 
 
 def more(world: World, title: str, n: int, **fields: Any) -> list[Product]:
@@ -134,12 +136,12 @@ def test_a_declined_synonym_may_still_be_a_tag_and_then_nothing(shop):
 
 def test_queries_are_few_and_a_large_catalogue_is_sampled(shop, django_assert_num_queries, monkeypatch):
     more(shop, "Lantern", 16)
-    with django_assert_num_queries(7):
-        proposals.proposals(shop.catalogue, fresh=True)
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(15):
+        look(catalogue=shop.catalogue)
+    with django_assert_num_queries(5):
         proposals.proposals(shop.catalogue)
     monkeypatch.setattr(proposals, "SAMPLE", 24)
-    with django_assert_num_queries(7):
+    with django_assert_num_queries(13 + 5):  # what it found is there, and replaced
         assert found(shop, "words")["lantern"].count == 8
 
 
@@ -147,7 +149,12 @@ def test_the_page_by_plain_forms(shop):
     client = Client()
     client.force_login(shop.people["lead"])
     page, send = (reverse(name, args=["shop"]) for name in ("taxonomy_proposals", "taxonomy_proposal"))
-    html = client.get(page, {"again": 1}).content.decode()
+    assert "Nobody has looked yet" in client.get(page).content.decode()
+    assert client.post(reverse("taxonomy_proposals_look", args=["shop"])).status_code == 302
+    job = Job.objects.get(kind="proposals")
+    assert f'id="job-{job.pk}"' in client.get(page).content.decode()
+    assert run_now(job).state == "done" and job.result["products"] == 18
+    html = client.get(page).content.decode()
     assert "charcoal" in html
     assert "Mauve" in html
     assert html.count('class="at"') == 1
@@ -157,6 +164,14 @@ def test_the_page_by_plain_forms(shop):
     assert answer["Location"] == f"{page}?at=3"
     html = client.get(page).content.decode()
     assert "Mauve" not in html
+    declined = DeclinedProposal.objects.get()
+    assert (declined.kind, declined.facet_id) == ("value", colour)
+    listed, back = reverse("taxonomy_declined", args=["shop"]), ["shop", declined.pk]
+    assert "Mauve" in client.get(listed).content.decode()
+    assert client.post(reverse("taxonomy_declined_back", args=back)).status_code == 302
+    assert client.post(reverse("taxonomy_declined_back", args=back)).status_code == 404  # somebody was quicker
+    assert "Mauve" in client.get(page).content.decode()
+    assert "Nothing was declined" in client.get(listed).content.decode()
     assert Tag.objects.get(pk=black).synonyms == {"en": ["charcoal"]}
     refused = client.post(send, {"verdict": "accept", "kind": "words", "text": "hat"})
     assert refused.status_code == 422
@@ -175,3 +190,53 @@ def test_the_command(shop):
     out = io.StringIO()
     call_command("propose_tags", "shop", stdout=out)
     assert "charcoal  colour/black" in out.getvalue()
+
+
+def test_values_that_a_model_reads_in_texts_are_proposed_like_those_of_attributes(shop, monkeypatch):
+    """Teal, which the titles say, and what the titles of black coats say; what is known or rare is left out."""
+    from annotations import bridge
+    from annotations.models import ModelVersion
+
+    full = ModelVersion.objects.create(catalogue=shop.catalogue, number=9, tier=ModelVersion.Tier.FULL, path="full/9")
+    shop.catalogue.encoder = full
+    shop.catalogue.save()
+    teal = more(shop, "Teal hat", 3)
+    jet = list(Product.objects.filter(title="Coat"))
+
+    def read(catalogue, products):
+        assert catalogue == shop.catalogue and set(products) == set(Product.objects.values_list("pk", flat=True))
+        yield from ((p.pk, "colour", "Teal") for p in teal)
+        yield from ((p.pk, "colour", "jet") for p in jet)
+        yield from ((p.pk, "colour", "Red") for p in teal)
+        yield teal[0].pk, "colour", "x" * 61
+        yield teal[0].pk, "no such facet", "Teal"
+        yield 10**9, "colour", "gone"
+
+    monkeypatch.setattr(bridge, "open_values", read)
+    assert found(shop, "value")["Teal"].count == 3
+    assert found(shop, "synonym")["jet"].tag == shop.tags["black"]
+    assert "Red" not in found(shop, "value")
+
+
+def test_what_is_read_is_sure_and_no_tag(world, monkeypatch):
+    from annotations.bridge import values
+    from ml.examples import Span
+    from ml.schema import Schema
+    from ml.serving.spans import Value
+
+    product = more(world, "Teal and black hat", 1)[0]
+
+    class Reader:
+        schema = Schema(())
+
+        def read(self, examples):
+            assert [e.texts["title"] for e in examples] == ["Teal and black hat"]
+            span = Span("title", 0, 4)
+            said = [("Teal", "", 0.9), ("black", "black", 0.9), ("hat", "", 0.4)]
+            return [[Value("colour", text, tag, score, span) for text, tag, score in said]]
+
+    monkeypatch.setattr(values, "span_reader", lambda full, encoders: Reader())
+    monkeypatch.setattr(values, "sentence_encoders", lambda catalogue, say: [])
+    assert list(values.open_values(world.catalogue, [product.pk])) == [(product.pk, "colour", "Teal")]
+    monkeypatch.setattr(values, "span_reader", lambda full, encoders: None)
+    assert list(values.open_values(world.catalogue, [product.pk])) == []

@@ -58,6 +58,13 @@ def test_narrowing_by_facet_category_and_flag(world: World) -> None:
     assert ask() == ["P-0", "P-1", "P-2"], "it waits for a lead, in its own queue"
     assert ask(search="coat 1") == ["P-1"]
     assert ask(search="p-2") == ["P-2"]
+    Product.objects.filter(pk=world.products[1].pk).update(title="ÉCHARPE en soie", description="coat 2")
+    assert ask(search="écharpe") == ["P-1"], "as the product list finds it: in every case of its letters"
+    assert ask(search="coat 2") == ["P-2"], "and in the title alone"
+    queue.release(user=me, product_ids=[p.pk for p in world.products])
+    with CaptureQueriesContext(connection) as seen:
+        ask(search="coat")
+    assert sum("LIKE" in q["sql"].upper() for q in seen) == 1, "the index of words is read once, not for each status"
     assert AuditEvent.objects.get().data == {"reason": "two products in one picture"}
     with pytest.raises(KeyError):
         ask(queue="no such queue")

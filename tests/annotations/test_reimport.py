@@ -9,14 +9,17 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from annotations.actions import bulk, imports
+from annotations.actions import bulk, imports, taxonomy
+from annotations.actions.cleaning import switch_steps
 from annotations.actions.imports import import_products, upsert_products
 from annotations.formats import known
 from annotations.formats.apply import Applier
 from annotations.formats.cleaning import Cleaning
 from annotations.formats.mapping import Column, Mapping
 from annotations.formats.rows import Limits, Record, Row, Same
-from annotations.models import Catalogue, ImportBatch, Product, QueueItem
+from annotations.models import Catalogue, ImportBatch, Original, Product, QueueItem
+from annotations.queries.taxonomy import Names
+from tests.annotations.conftest import World
 
 
 @pytest.fixture
@@ -181,3 +184,26 @@ def test_a_child_may_ask_while_it_works() -> None:
 
     assert list(stream_limited(hostile.curious, 5, answer=double)) == [0, 2, 4, 6, 8]
     assert said == [0, 1, 2, 3, 4]
+
+
+def test_entities_in_attributes_are_resolved_where_asked_for_and_once(world: World, tmp_path: Path) -> None:
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"id": "E-1", "title": "Tee", "attributes": {"material": ["Lycra&reg;", "A &amp; B"]}}\n')
+    catalogue = world.catalogue
+
+    def take_in() -> tuple[int, int, int]:
+        batch = import_products(catalogue=catalogue, path=path)
+        return batch.created, batch.updated, batch.unchanged
+
+    def values() -> list[str]:
+        return list(Product.objects.get(external_id="E-1").attributes["material"])
+
+    assert take_in() == (1, 0, 0) and take_in() == (0, 0, 1)
+    assert values() == ["Lycra&reg;", "A &amp; B"]
+    switch_steps(catalogue=catalogue, user=None, off=[])
+    assert take_in() == (0, 1, 0) and take_in() == (0, 0, 1)
+    assert values() == ["Lycra®", "A & B"]
+    original = Original.objects.get(product__external_id="E-1")
+    assert original.cells["material"]["steps"] == ["entities"]
+    made = taxonomy.add_tag(facet=world.facets["material"], labels={"en": "Lycra&reg;"}, user=None)
+    assert Names.of(catalogue).tag(made.facet, "Lycra®") == made  # one name in two spellings

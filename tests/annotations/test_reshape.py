@@ -24,7 +24,8 @@ from annotations.models import (
 from annotations.queries.feed import all_changes
 from annotations.queries.standing import differences
 from annotations.queries.taxonomy import Names, search_tags
-from annotations.queries.taxonomy_changes import split_queue, touches
+from annotations.queries.taxonomy_changes import split_queue
+from annotations.queries.touches import touches
 from annotations.tasks.run import run_now
 from tests.annotations.conftest import World
 
@@ -242,6 +243,47 @@ def test_many_products_are_a_job_that_goes_on_where_it_was_killed(
 def test_a_preview_counts_what_a_change_touches(decided: World) -> None:
     counts = touches([decided.tags["cotton"]], into=decided.tags["wool"]).as_dict()
     assert counts == {
-        "approved": 3, "rejected": 1, "both": 1, "waiting": 2, "suggestions": 0, "children": 0, "requests": 0,
+        "products": 4, "approved": 3, "rejected": 1, "both": 1, "waiting": 2, "suggestions": 0, "tags": 1,
+        "children": 0, "rules": 0, "requests": 0, "events": 1,
     }  # fmt: skip
     assert not SplitItem.objects.exists() and not TaxonomyRevision.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("word", "verb"),
+    [
+        ("tag renamed", lambda tag, by: taxonomy.rename_tag(tag=tag, label="Pure cotton", user=by.reviewer)),
+        ("tag moved", lambda tag, by: taxonomy.move_tag(tag=tag, user=by.reviewer, parent=_other(tag))),
+        ("tag retired", lambda tag, by: taxonomy.retire_tag(tag=tag, user=by.reviewer)),
+        ("tag merged", lambda tag, by: reshape.merge_tags(tag=tag, into=_other(tag), by=by)),
+        ("tag split", lambda tag, by: reshape.split_tag(tag=tag, parts=[{"en": "A"}, {"en": "B"}], by=by)),
+        ("facet retired", lambda tag, by: taxonomy.retire_facet(facet=tag.facet, user=by.reviewer)),
+    ],
+)
+def test_each_change_is_an_event_that_says_what_it_touches(decided: World, word: str, verb: Any) -> None:
+    cotton = Tag.objects.select_related("facet__catalogue").get(slug="cotton")
+    taxonomy.edit_tag(tag=cotton, user=None, exclusive=True, not_with=[decided.tags["black"]])
+    before = len(list(all_changes(decided.catalogue)))
+    verb(cotton, decided.by("lead"))
+    revision = TaxonomyRevision.objects.get(word=word)
+    report = revision.report
+    whole = word == "facet retired"
+    assert (report["approved"], report["rejected"], report["rules"]) == (4 if whole else 3, 2 if whole else 1, 2)
+    assert report["events"] == len(list(all_changes(decided.catalogue))) - before
+    assert (report["events"] > 1) == (word == "tag merged")
+    assert report["products"] >= 2
+
+
+def test_restoring_says_what_it_touches_too(decided: World) -> None:
+    cotton = Tag.objects.select_related("facet__catalogue").get(slug="cotton")
+    taxonomy.retire_tag(tag=cotton, user=None)
+    taxonomy.restore_tag(tag=cotton, user=None)
+    assert TaxonomyRevision.objects.get(word="tag restored").report["approved"] == 3
+    taxonomy.retire_facet(facet=cotton.facet, user=None)
+    taxonomy.restore_facet(facet=cotton.facet, user=None)
+    report = TaxonomyRevision.objects.get(word="facet restored").report
+    assert (report["approved"], report["tags"]) == (4, 3)
+
+
+def _other(tag: Tag) -> Tag:
+    return Tag.objects.select_related("facet__catalogue").get(slug="wool")

@@ -105,6 +105,27 @@ def test_a_copy_reaches_twelve_variants_and_one_undo_takes_it_back(family: World
     assert state(world) == before
 
 
+def test_a_variant_with_some_facets_decided_is_ticked_and_keeps_them(family: World) -> None:
+    """As the grid leaves them: it decides one facet of many products, and the article is copied afterwards."""
+    world = family
+    first, second, third, *_rest = world.products
+    world.facets["colour"].variant_axis = False
+    world.facets["colour"].save()
+    world.decide(second, red="accept", complete="colour")
+    world.decide(third, red="accept", leather="accept", complete="colour material")
+    body = form(world, first, ("black", "wool"), ("black", "wool"))
+    html = as_(world).post(url("review_family"), body, headers={"X-Fragment": "1"}).content.decode()
+    assert html.count(" checked") == 11, "all but the one of which everything was looked at"
+    assert "1 facet decided already, which stays" in html and "2 facets decided already<" in html
+    variants = [f"{p.pk}:{world.version(p)}" for p in world.products[1:]]
+    post(world, "review_family_save", {**body, "variant": variants})
+    assert world.standing(second) == {"red": "approved", "wool": "approved"}, "the colour stays"
+    assert world.standing(third) == {"black": "approved", "wool": "approved"}, "ticked by hand: replaced"
+    assert all(world.standing(p) == {"black": "approved", "wool": "approved"} for p in world.products[3:])
+    undo(catalogue=world.catalogue, by=world.by())
+    assert world.standing(second) == {"red": "approved"}
+
+
 def test_a_variant_that_changed_is_held_back_and_a_changed_card_is_a_conflict(family: World) -> None:
     world = family
     first, second, third, *_rest = world.products

@@ -21,6 +21,7 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from annotations.actions.catalogues import create_catalogue
 from annotations.actions.exports import write_export
 from annotations.actions.people import create_token
+from annotations.actions.searches import start_search
 from annotations.actions.training import request_training
 from annotations.models import (
     ApiToken,
@@ -28,11 +29,15 @@ from annotations.models import (
     Boilerplate,
     BulkRun,
     Comment,
+    DeclinedProposal,
+    Draft,
+    DriftAlert,
     ExportBatch,
     FamilyProposal,
     ImportBatch,
     ImportSource,
     Job,
+    LanguageModel,
     Mention,
     ModelVersion,
     Picture,
@@ -55,6 +60,12 @@ class Open:
     methods: str
     args: tuple[Any, ...] = ()
     also: frozenset[int] = frozenset()
+
+
+class Word(str):
+    """An argument that names no row of a catalogue, as a file format does."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +120,9 @@ ROUTES: dict[str, Open | Page | Api] = {
     "bulk": Page({"POST": "lead"}),
     "cleaning": Page({"GET": "viewer", "POST": "admin"}),
     "shared_text": Page({"POST": "lead"}, ("shop", "@shared")),
+    "drafts": Page({"GET": "reviewer"}),
+    "drafts_write": Page({"POST": "lead"}),
+    "draft_decide": Page({"POST": "reviewer"}, ("shop", "@draft"), body={"state": "refused"}),
     "families": Page({"GET": "viewer"}),
     "families_look": Page({"POST": "lead"}),
     "family_decide": Page({"POST": "lead"}, ("shop", "@proposal"), body={"verdict": "decline"}),
@@ -122,6 +136,11 @@ ROUTES: dict[str, Open | Page | Api] = {
     "import_discard": Page({"POST": "lead"}, ("shop", "@import")),
     "import_problems": Page({"GET": "viewer"}, ("shop", "@import")),
     "import_to_mend": Page({"GET": "viewer"}, ("shop", "@import")),
+    "starter": Page({"GET": "lead"}),
+    "starter_receive": Page({"POST": "lead"}),
+    "starter_one": Page({"GET": "lead"}, ("shop", "@starter")),
+    "starter_go": Page({"POST": "lead"}, ("shop", "@starter")),
+    "starter_discard": Page({"POST": "lead"}, ("shop", "@starter")),
     "import_source_forget": Page({"POST": "lead"}, ("shop", "@source")),
     "taxonomy": Page({"GET": "viewer"}),
     "taxonomy_history": Page({"GET": "viewer"}),
@@ -131,7 +150,23 @@ ROUTES: dict[str, Open | Page | Api] = {
     "tag_split": Page({"POST": "lead"}, ("shop", "@tag")),
     "taxonomy_rules": Page({"GET": "viewer"}),
     "taxonomy_proposals": Page({"GET": "lead"}),
+    "taxonomy_proposals_look": Page({"POST": "lead"}),
+    "taxonomy_declined": Page({"GET": "lead"}),
+    "taxonomy_declined_back": Page({"POST": "lead"}, ("shop", "@declined")),
     "taxonomy_proposal": Page({"POST": "lead"}, body={"verdict": "decline", "kind": "words", "text": "anorak"}),
+    "taxonomy_skos": Page({"GET": "viewer"}, ("shop", Word("turtle"))),
+    "taxonomy_relations": Page({"GET": "lead"}),
+    "taxonomy_relations_look": Page({"POST": "lead"}),
+    "taxonomy_relation": Page({"POST": "lead"}),
+    "words": Page({"GET": "lead"}),
+    "words_add": Page({"POST": "lead"}),
+    "words_remove": Page({"POST": "lead"}),
+    "words_starter": Page({"POST": "lead"}),
+    "words_scan": Page({"POST": "lead"}),
+    "language_model": Page({"GET": "lead"}),
+    "language_model_set": Page({"POST": "admin"}),
+    "language_model_forget": Page({"POST": "admin"}),
+    "language_model_ask": Page({"POST": "lead"}),
     "taxonomy_from_attributes": Page({"POST": "lead"}),
     "facet_add": Page({"POST": "lead"}),
     "facet": Page({"GET": "viewer"}, ("shop", "@facet")),
@@ -154,14 +189,29 @@ ROUTES: dict[str, Open | Page | Api] = {
     "learning_look_again": Page({"POST": "lead"}, ("shop", "@product")),
     "training": Page({"GET": "viewer"}),
     "training_start": Page({"POST": "admin"}),
+    "training_plan": Page({"POST": "admin"}),
+    "training_plan_read": Page({"POST": "admin"}),
     "training_gate": Page({"POST": "admin"}),
     "training_schedule": Page({"POST": "admin"}),
     "model": Page({"GET": "viewer", "POST": "lead"}, ("shop", 1)),
     "model_download": Page({"GET": "admin"}, ("shop", 1)),
+    "alerts": Page({"GET": "admin", "POST": "admin"}),
+    "drift_look": Page({"POST": "lead"}),
+    "alert_seen": Page({"POST": "lead"}, ("shop", "@alert")),
+    "models_keep": Page({"POST": "admin"}),
     "model_upload": Page({"POST": "admin"}),
     "training_run": Page({"GET": "viewer"}, ("shop", 1)),
+    "training_flips": Page({"GET": "viewer"}, ("shop", 1)),
+    "training_judge": Page({"GET": "reviewer", "POST": "reviewer"}, ("shop", 1)),
     "training_live": Page({"GET": "viewer"}, ("shop", 1)),
+    "plan_searches": Page({"GET": "viewer"}),
+    "plan_search_start": Page({"POST": "admin"}),
+    "plan_search": Page({"GET": "viewer"}, ("shop", 1)),
+    "plan_search_act": Page({"POST": "admin"}, ("shop", 1, "cancel")),
+    "plan_search_keep": Page({"POST": "admin"}, ("shop", 1, 1)),
     "training_cancel": Page({"POST": "admin"}, ("shop", 1)),
+    "training_pause": Page({"POST": "admin"}, ("shop", 1)),
+    "training_resume": Page({"POST": "admin"}, ("shop", 1)),
     "model_rollback": Page({"POST": "admin"}),
     "model_promote": Page({"POST": "admin"}, ("shop", 1)),
     "model_discard": Page({"POST": "admin"}, ("shop", 1)),
@@ -205,15 +255,34 @@ ROUTES: dict[str, Open | Page | Api] = {
     "api:products": Api({"GET": ("", "viewer")}),
     "api:products_bulk": Api({"POST": ("import", "lead")}),
     "api:product": Api({"GET": ("", "viewer"), "PATCH": ("import", "lead")}, ("shop", "P-0")),
+    "api:imports": Api({"GET": ("", "viewer"), "POST": ("import", "lead")}),
+    "api:import": Api(
+        {"GET": ("", "viewer"), "PATCH": ("import", "lead"), "DELETE": ("import", "lead")}, ("shop", "@import")
+    ),
+    "api:import_preview": Api({"GET": ("import", "lead")}, ("shop", "@import")),
+    "api:import_try": Api({"POST": ("import", "lead")}, ("shop", "@import")),
+    "api:import_start": Api({"POST": ("import", "lead")}, ("shop", "@import")),
+    "api:import_cancel": Api({"POST": ("import", "lead")}, ("shop", "@import")),
+    "api:import_problems": Api({"GET": ("", "viewer")}, ("shop", "@import")),
+    "api:import_problems_file": Api({"GET": ("", "viewer")}, ("shop", "@import")),
+    "api:sources": Api({"GET": ("", "viewer")}),
+    "api:source": Api({"DELETE": ("import", "lead")}, ("shop", "@source")),
+    "api:bulk_runs": Api({"GET": ("import", "lead"), "POST": ("import", "lead")}),
+    "api:bulk_preview": Api({"POST": ("import", "lead")}),
+    "api:bulk_run": Api({"GET": ("import", "lead")}, ("shop", "@run")),
+    "api:bulk_cancel": Api({"POST": ("import", "lead")}, ("shop", "@run")),
+    "api:bulk_undo": Api({"POST": ("import", "lead")}, ("shop", "@run")),
     "api:facets": Api({"GET": ("", "viewer"), "POST": ("import", "lead")}),
     "api:facet": Api({"GET": ("", "viewer"), "PATCH": ("import", "lead")}, ("shop", "colour")),
     "api:facet_retire": Api({"POST": ("import", "lead")}, ("shop", "colour")),
+    "api:facet_restore": Api({"POST": ("import", "lead")}, ("shop", "colour")),
     "api:tags": Api({"GET": ("", "viewer"), "POST": ("import", "lead")}),
     "api:tag": Api({"GET": ("", "viewer"), "PATCH": ("import", "lead")}, TAG),
     "api:tag_rename": Api({"POST": ("import", "lead")}, TAG),
     "api:tag_move": Api({"POST": ("import", "lead")}, TAG),
     "api:tag_merge": Api({"POST": ("import", "lead")}, TAG),
     "api:tag_retire": Api({"POST": ("import", "lead")}, TAG),
+    "api:tag_restore": Api({"POST": ("import", "lead")}, TAG),
     "api:tag_split": Api({"POST": ("import", "lead")}, TAG),
     "api:tags_find": Api({"GET": ("", "viewer")}),
     "api:revisions": Api({"GET": ("", "viewer")}),
@@ -232,10 +301,18 @@ ROUTES: dict[str, Open | Page | Api] = {
     "api:runs": Api({"GET": ("", "viewer"), "POST": ("train", "admin")}),
     "api:run": Api({"GET": ("", "viewer")}, ("shop", 1)),
     "api:run_cancel": Api({"POST": ("train", "admin")}, ("shop", 1)),
+    "api:plan_searches": Api({"GET": ("", "viewer"), "POST": ("train", "admin")}),
+    "api:plan_search": Api({"GET": ("", "viewer")}, ("shop", 1)),
+    "api:plan_search_act": Api({"POST": ("train", "admin")}, ("shop", 1, "cancel")),
+    "api:plan_presets": Api({"GET": ("", "viewer"), "POST": ("train", "admin")}),
+    "api:run_pause": Api({"POST": ("train", "admin")}, ("shop", 1)),
+    "api:run_resume": Api({"POST": ("train", "admin")}, ("shop", 1)),
     "api:models": Api({"GET": ("", "viewer")}),
     "api:model_promote": Api({"POST": ("train", "admin")}, ("shop", 1)),
     "api:model_rollback": Api({"POST": ("train", "admin")}, ("shop", 1)),
     "api:models_rollback": Api({"POST": ("train", "admin")}),
+    "api:language_model": Api({"GET": ("", "lead"), "PATCH": ("train", "admin"), "DELETE": ("train", "admin")}),
+    "api:language_model_runs": Api({"GET": ("", "lead"), "POST": ("train", "lead")}),
     "api:suggest": Api({"POST": ("review import", "reviewer")}),
     "api:job": Api({"GET": ("", "viewer")}, (JOB,)),
 }
@@ -308,7 +385,9 @@ def build_house(folder: Path) -> House:
     batch = ExportBatch.objects.create(pk=EXPORT, catalogue=world.catalogue, format="jsonl", as_of=1)
     write_export(batch=batch, progress=lambda done, total: None)
     request_training(catalogue=world.catalogue, user=None)
+    start_search(catalogue=world.catalogue, user=None, plan={}, rules={"space": {"epochs": [2, 3]}, "method": "grid"})
     Job.objects.create(pk=JOB, kind="export", queue="io", catalogue=world.catalogue)
+    LanguageModel.objects.create(catalogue=world.catalogue, endpoint="http://127.0.0.1:1/v1", name="tiny")
     (folder / "model").mkdir(exist_ok=True)
     (folder / "model" / "bundle.json").write_text("{}")
     ModelVersion.objects.create(catalogue=world.catalogue, number=1, tier="full", path="model")
@@ -328,10 +407,16 @@ def build_house(folder: Path) -> House:
     ids = {
         "product": world.products[0].pk, "viewer": world.people["viewer"].pk, "facet": world.facets["colour"].pk,
         "tag": world.tags["black"].pk, "import": upload.pk, "request": request.pk,
+        "draft": Draft.objects.create(
+            catalogue=world.catalogue, product=world.products[0], kind="title", language="en", text="x"
+        ).pk,
+        "declined": DeclinedProposal.objects.create(catalogue=world.catalogue, digest="x", text="x").pk,
+        "starter": ImportBatch.objects.create(catalogue=world.catalogue, file_name="x.json", kind="starter", dry_run=True).pk,
         "shared": Boilerplate.objects.create(catalogue=world.catalogue, text="x", digest="x").pk,
         "proposal": FamilyProposal.objects.create(catalogue=world.catalogue, kind="family", digest="x", similarity=1).pk,
         "source": ImportSource.objects.create(catalogue=world.catalogue, name="x").pk,
         "rule": AssignmentRule.objects.create(catalogue=world.catalogue, reviewer=world.people["second"]).pk,
+        "alert": DriftAlert.objects.create(catalogue=world.catalogue, kind="words", now=1.0, p=0.01, families=20).pk,
         "run": BulkRun.objects.create(catalogue=world.catalogue, user=world.people["lead"], kind="flag").pk,
     }  # fmt: skip
     for who in ROLES:
@@ -538,6 +623,6 @@ def test_another_catalogue_is_nowhere(house):
             where = house.address(name, row, "admin")
             assert ask(client, method, where, secret=given).status_code == 404, (method, where)
             mine = where.replace("/shop/", "/other/")
-            if len(row.args) > 1:  # something of the first catalogue below the second's name
+            if any(not isinstance(arg, Word) for arg in row.args[1:]):  # something of the first below the second's name
                 answer = ask(client, method, mine, secret=given)
                 assert answer.status_code in (404, 422), (method, mine, answer.status_code)

@@ -44,6 +44,7 @@ def test_after_so_many_decisions_and_then_after_so_many_more(world: World) -> No
     assert (outlook(schedule).missing, schedules.start_due()) == (1, [])
     saved = world.decide(world.products[1], black="accept")
     (run,) = schedules.start_due()
+    assert run.reason == TrainingRun.Reason.DECISIONS
     assert (run.plan, run.user) == ({"preset": "quick"}, world.people["admin"])
     world.decide(world.products[2], black="accept", red="reject")
     assert schedules.start_due() == [], "one waits already"

@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from annotations.actions.attribute_tags import ENOUGH_PRODUCTS, tags_from_attributes
 from annotations.actions.imports import import_products
-from annotations.actions.tag_plans import (
-    ENOUGH_PRODUCTS,
-    FacetPlan,
-    TagPlan,
-    TagsImported,
-    apply_plans,
-    tags_from_attributes,
-)
+from annotations.actions.tag_plans import FacetPlan, TagPlan, TagsImported, apply_plans
 from annotations.models import Catalogue, Facet, Product, Tag, TaxonomyRevision
 from annotations.queries.taxonomy import Names
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from annotations.actions import tag_requests, taxonomy
+from annotations.actions import naming, tag_requests, taxonomy
 from annotations.actions.errors import Refused
 from annotations.actions.tag_words import index_catalogue
 from annotations.models import AuditEvent, Event, Facet, Job, QueueItem, Tag, TagRequest, TaxonomyRevision
-from annotations.queries.taxonomy import Names, search_tags, tree
+from annotations.queries.taxonomy import Names, new_values, search_tags, tree
 from tests.annotations.conftest import World
 
 
@@ -28,8 +28,8 @@ from tests.annotations.conftest import World
     ],
 )
 def test_slugs_are_readable(label: str, slug: str) -> None:
-    assert taxonomy.slug_of(label, set()) == slug
-    assert taxonomy.slug_of(label, {slug}) == f"{slug}-2"
+    assert naming.slug_of(label, set()) == slug
+    assert naming.slug_of(label, {slug}) == f"{slug}-2"
 
 
 def test_a_new_tag_is_numbered_told_and_leads_to_a_refit(world: World) -> None:
@@ -110,6 +110,15 @@ def test_a_request_waits_once_and_becomes_a_tag_or_a_synonym(world: World) -> No
     assert refusal.value.code == "answered"
     other = tag_requests.request_tag(facet=material, text="Cow hide", user=reviewer)
     tag_requests.take_as_synonym(request=other, tag=world.tags["leather"], user=lead)
+    third = tag_requests.request_tag(facet=material, text="Rubbish", user=reviewer)
+    tag_requests.decline_request(request=third, user=lead)
+    answered = {r.text: (r.answer, r.tag and r.tag.slug) for r in TagRequest.objects.filter(facet=material)}
+    assert answered == {
+        "Linen": ("granted", "linen"),
+        "Cow hide": ("synonym", "leather"),
+        "Rubbish": ("declined", None),
+    }
+    assert not new_values(world.catalogue).exists()  # a person's grant is no news to its owner
     assert Tag.objects.get(slug="leather").synonyms == {"en": ["Cow hide"]}
     assert not TagRequest.objects.filter(resolved_at=None).exists()
 

@@ -25,7 +25,7 @@ def state(world: World) -> dict[str, Any]:
     return {
         "tags": sorted(ProductTag.objects.values_list("product", "tag", "state")),
         "complete": sorted(FacetCompletion.objects.values_list("product", "facet")),
-        "items": sorted(QueueItem.objects.values_list("product", "status", "priority", "flagged", "done_at")),
+        "items": sorted(QueueItem.objects.values_list("product", "status", "priority", "flagged", "done_at", "blind")),
     }
 
 

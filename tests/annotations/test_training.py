@@ -26,8 +26,10 @@ from annotations.actions import jobs, training
 from annotations.actions.errors import Conflict, Refused
 from annotations.models import AuditEvent, Catalogue, Event, Job, ModelVersion, TrainingRun
 from annotations.queries import training as questions
+from annotations.queries.jobs import next_jobs
 from annotations.tasks import run as tasks
 from annotations.tasks import training as task
+from annotations.tasks.watched import Watched
 
 from .conftest import World, build_world
 
@@ -43,12 +45,15 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN if plan.get("stubborn") else lambda
 if plan.get("grandchild"):
     subprocess.Popen(["sleep", "300"])
 say(event="log", text="resumed" if start else "begun"); print("not an event")
+say(event="device", device="cpu", name="Abacus", memory=2**30, precision="fp32", threads=1, processes=1)
 for step in range(start + 1, 11):
-    say(event="progress", stage="tags", step=step, total=10, epoch=1, epochs=1, loss=1 / step, eta_s=(10 - step) * 0.1)
-    (folder / "checkpoint").write_text(str(step))
+    say(event="progress", stage="tags", step=step, total=10, epoch=1, epochs=1, loss=1 / step, eta_s=(10 - step) * 0.1,
+        rate=20.0, tokens_per_s=400.0, memory=step * 2**20)
+    (folder / "half").write_text(str(step)); (folder / "half").replace(folder / "checkpoint")
+    say(event="checkpoint", stage="tags", step=step)
     if step == 5 and first and plan.get("die"):
         os.kill(os.getpid(), 9)
-    if step == 5 and plan.get("always_die"):
+    if step == 5 and plan.get("always_die") or plan.get("die_each_step"):
         os.kill(os.getpid(), 9)
     if step == 5 and plan.get("hang"):
         time.sleep(300)
@@ -70,12 +75,16 @@ def world(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Wor
     settings.JOBS_ROOT, settings.MODELS_ROOT = tmp_path / "jobs", tmp_path / "models"
     script = tmp_path / "child.py"
     script.write_text(CHILD)
-    monkeypatch.setattr(task, "COMMAND", (sys.executable, str(script)))
+    monkeypatch.setattr(task, "start_child", child_of_script(script))
     monkeypatch.setattr(task, "write_directory", write_directory)
     monkeypatch.setattr(task, "compare", lambda catalogue, directory, bundle: {"products": 5})
     monkeypatch.setattr(training, "check_plan", dict)  # the script's plans have fields of their own
     monkeypatch.setattr(tasks, "RETRY_SECONDS", -1.0)
     return build_world()
+
+
+def child_of_script(script: Path) -> Callable[..., Watched]:
+    return lambda claim, command, folder: Watched([sys.executable, str(script), str(folder)], folder=folder)
 
 
 def write_directory(catalogue: Catalogue, directory: Path, plan: dict[str, Any]) -> dict[str, Any]:
@@ -129,6 +138,8 @@ def test_from_request_to_candidate(world: World) -> None:
     assert (Path(task.settings.MODELS_ROOT) / model.path / "bundle.json").is_file()
     assert [point["step"] for point in run.curve] == list(range(1, 11)) and run.curve[0]["loss"] == 1.0
     assert run.report["odd"] is None and (run.data_hash, run.decision_count) == ("d" * 64, 3)
+    assert run.device["name"] == "Abacus" and run.device["peak"] == 10 * 2**20 and run.reason == "asked"
+    assert run.device["stages"] == {"tags": {"rate": 20.0, "tokens_per_s": 400.0}} and run.device["slot"]
     assert "not an event" in run.job.log and (run.job.done_count, run.job.total_count) == (10, 10)
     words = list(AuditEvent.objects.order_by("id").values_list("word", flat=True))
     assert words == [Event.TRAINING_STARTED, Event.TRAINING_ENDED]
@@ -139,13 +150,17 @@ def test_one_runs_one_waits_and_asking_again_changes_the_waiting_plan(world: Wor
     assert ask(world, epochs=2).pk == first.pk
     first.refresh_from_db()
     assert first.plan == {"epochs": 2} and first.job.coalesce_key
-    claim = jobs.claim(job_id=first.job_id, owner="a")
+    claim = jobs.claim(job_id=first.job_id, owner="a", slots=["box/gpu0"])
     second = ask(world, epochs=3)
     assert (second.number, claim is not None) == (2, True)
-    assert jobs.claim(job_id=second.job_id, owner="b") is None
+    assert jobs.claim(job_id=second.job_id, owner="b", slots=["box/gpu1"]) is None, "one runs per catalogue"
     other = Catalogue.objects.create(slug="other", name="Other")
     third = training.request_training(catalogue=other, user=None, plan={})
-    assert jobs.claim(job_id=third.job_id, owner="b") is None, "one accelerator, one training"
+    assert jobs.claim(job_id=third.job_id, owner="b") is None, "nothing to train on"
+    assert jobs.claim(job_id=third.job_id, owner="b", slots=["box/gpu0"]) is None, "one accelerator, one training"
+    assert next_jobs(["ml"], slots=["box/gpu0"]) == []
+    elsewhere = jobs.claim(job_id=third.job_id, owner="b", slots=["box/gpu0", "box/gpu1"])
+    assert elsewhere is not None and elsewhere.job.slot == "box/gpu1"
 
 
 def test_a_killed_child_is_resumed_and_the_curve_is_as_without(world: World) -> None:
@@ -159,10 +174,88 @@ def test_a_killed_child_is_resumed_and_the_curve_is_as_without(world: World) -> 
 
 def test_one_that_is_always_killed_fails_in_words(world: World) -> None:
     run = ask(world, always_die=True)
-    for _ in range(3):
-        shutil.rmtree(task.directory_of(run), ignore_errors=True)
+    for _ in range(4):  # the first got somewhere, three got no further
+        shutil.rmtree(training.folder_of(run), ignore_errors=True)
         ended(run)
     assert run.job.state == Job.State.FAILED and "memory" in run.job.error and not ModelVersion.objects.exists()
+
+
+def test_one_that_gets_further_each_time_is_not_given_up(world: World) -> None:
+    run = ask(world, die_each_step=True)
+    for _ in range(10):
+        run = ended(run)
+        assert run.job.live or run.job.state == Job.State.DONE, run.job.error
+    run = ended(run)
+    assert (run.job.state, run.job.attempts, run.job.fruitless) == (Job.State.DONE, 11, 1)
+    assert [point["step"] for point in run.curve] == list(range(1, 11))
+
+
+def paused(run: TrainingRun) -> bool:
+    run.job.refresh_from_db()
+    return bool(run.job.state == Job.State.PAUSED)
+
+
+def test_paused_it_frees_its_slot_and_goes_on_to_the_same_curve(world: World, beside: Any) -> None:
+    admin = world.people["admin"]
+    run = ask(world, pause=0.2)
+    beside(run)
+    until(lambda: Job.objects.get(pk=run.job_id).done_count >= 3)
+    group = children_of(run)
+    training.pause_training(run=run, user=admin)
+    training.pause_training(run=run, user=admin)
+    until(lambda: paused(run))
+    assert not [p for p in group if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert (run.job.attempts, run.job.fruitless, run.job.lease_until) == (0, 0, None)
+    assert not tasks.work(str(run.job_id)), "nobody takes it while it rests"
+    other = ended(ask(world))
+    assert other.job.state == Job.State.DONE and other.pk != run.pk, "what it computed on is free meanwhile"
+    training.resume_training(run=run, user=admin)
+    run = ended(run)
+    assert run.job.state == Job.State.DONE and "resumed" in run.job.log
+    assert [point["step"] for point in run.curve] == list(range(1, 11))
+    words = list(
+        AuditEvent.objects.filter(word__in=(Event.TRAINING_PAUSED, Event.TRAINING_RESUMED)).values_list("word")
+    )
+    assert len(words) == 2, "each once, however often it is asked"
+
+
+def test_killed_while_it_is_pausing_it_is_paused_all_the_same(world: World) -> None:
+    run = ask(world)
+    claim = jobs.claim(job_id=run.job_id, owner="dies", slots=["box/cpu"])
+    assert claim is not None
+    training.pause_training(run=run, user=None)
+    Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    assert jobs.claim(job_id=run.job_id, owner="next", slots=["box/cpu"]) is None, "somebody wants it to rest"
+    jobs.settle()
+    assert paused(run)
+    training.resume_training(run=run, user=None)
+    assert ended(run).job.state == Job.State.DONE
+
+
+def test_resumed_before_it_rested_it_goes_on(world: World) -> None:
+    run = ask(world)
+    claim = jobs.claim(job_id=run.job_id, owner="a", slots=["box/cpu"])
+    assert claim is not None
+    training.pause_training(run=run, user=None)
+    with pytest.raises(jobs.JobPaused):
+        claim.look()
+    training.resume_training(run=run, user=None)
+    jobs.end_paused(claim=claim)
+    assert ended(run).job.state == Job.State.DONE
+
+
+def test_a_waiting_run_is_paused_at_once_and_a_paused_one_cancelled_at_once(world: World) -> None:
+    run = ask(world)
+    training.pause_training(run=run, user=None)
+    assert paused(run) and run.job.live
+    assert ask(world).pk != run.pk, "asking again is another run, not this one's plan"
+    (training.folder_of(run) / "work").mkdir(parents=True)
+    training.cancel_training(run=run, user=None)
+    run.job.refresh_from_db()
+    assert run.job.state == Job.State.CANCELLED and not (training.folder_of(run) / "work").exists()
+    training.resume_training(run=run, user=None)
+    run.job.refresh_from_db()
+    assert run.job.state == Job.State.CANCELLED
 
 
 @pytest.mark.parametrize(("plan", "words"), [("fail", "too few"), ("crash", "shapes do not match")])
@@ -201,7 +294,7 @@ def test_cancel_reaches_the_child_within_ten_seconds(
 
 def children_of(run: TrainingRun) -> list[psutil.Process]:
     """The child of the run and all that it started."""
-    folder, found = str(task.directory_of(run)), []
+    folder, found = str(training.folder_of(run)), []
     for process in psutil.Process().children():
         try:
             if folder in process.cmdline():
@@ -213,7 +306,7 @@ def children_of(run: TrainingRun) -> list[psutil.Process]:
 
 def test_a_stale_worker_adopts_nothing(world: World) -> None:
     run = ask(world)
-    stale = jobs.claim(job_id=run.job_id, owner="a")
+    stale = jobs.claim(job_id=run.job_id, owner="a", slots=["box/cpu"])
     assert stale is not None
     Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
     run = ended(run)
@@ -237,7 +330,7 @@ def test_killed_between_moving_the_bundle_and_storing_the_model(world: World, mo
         tasks.run_now(run.job)
     monkeypatch.setattr(training, "adopt", real)
     Job.objects.filter(pk=run.job_id).update(lease_until=timezone.now() - timedelta(seconds=1))
-    monkeypatch.setattr(task, "COMMAND", ("false",))  # there is nothing left to train
+    monkeypatch.setattr(task, "start_child", None)  # there is nothing left to train
     run = ended(run)
     assert run.job.state == Job.State.DONE, run.job.error
     assert run.model_version is not None
@@ -341,7 +434,7 @@ def test_a_plan_that_cannot_be_followed_is_refused_at_once(world: World, monkeyp
 
 def test_long_curves_are_thinned_but_keep_validations(world: World) -> None:
     run = ask(world)
-    claim = jobs.claim(job_id=run.job_id, owner="a")
+    claim = jobs.claim(job_id=run.job_id, owner="a", slots=["box/cpu"])
     assert claim is not None
     curve = task.Curve(claim, run)
     for step in range(1, 3001):

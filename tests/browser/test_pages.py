@@ -106,6 +106,22 @@ def test_no_page_overflows_a_phone(shop: Shop, reader: Any, language: str) -> No
     assert not wide
 
 
+@pytest.mark.parametrize("language", ["en", "zh-hans"])
+def test_the_header_fits_any_window_and_says_where_one_is(shop: Shop, reader: Any, language: str) -> None:
+    """The review page's is the fullest. Whatever does not fit would hide the way out: signing out is at its end."""
+    ada = reader(shop.people["ada"], viewport={"width": 1440, "height": 800})
+    ada.context.add_cookies([{"name": "django_language", "value": language, "url": ada.url}])
+    page = ada.go("/c/autumn/review/")
+    cut = {}
+    for width in range(1440, 600, -60):
+        page.set_viewport_size({"width": width, "height": 800})
+        over = page.evaluate("document.documentElement.scrollWidth") - width
+        hidden = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.querySelector('.bar .here'))")
+        if over > 0 or hidden > 0:
+            cut[width] = (over, hidden)
+    assert not cut
+
+
 def test_a_watched_run_keeps_open_what_was_opened(shop: Shop, reader: Any) -> None:
     job = Job.objects.create(kind="train", queue="ml", catalogue=shop.catalogue, state="running", lease_until=None)
     curve = [{"stage": "tags", "step": n, "loss": 1 / n} for n in range(1, 4)]

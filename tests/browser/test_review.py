@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import statistics
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -26,6 +27,14 @@ def until(page: Any, expression: str, arg: Any = None, seconds: float = 15) -> N
     end = time.monotonic() + seconds
     while not page.evaluate(expression, arg):
         assert time.monotonic() < end, f"still not: {expression} {arg or ''}"
+        page.wait_for_timeout(20)
+
+
+def wait_for(page: Any, happened: Callable[[], bool], seconds: float = 15) -> None:
+    """Wait until it has happened here, while the page goes on."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "waited in vain"
         page.wait_for_timeout(20)
 
 
@@ -229,7 +238,8 @@ def test_a_failing_server_loses_nothing(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
     wait_ahead(page)
-    page.route(SAVE, lambda route: route.fulfill(status=500, body="broken"))
+    tried: list[str] = []
+    page.route(SAVE, lambda route: (tried.append(route.request.url), route.fulfill(status=500, body="broken")))
     lin.keys("Enter", "Enter")
     badge = page.locator("#unsaved-count")
     badge.wait_for()
@@ -243,9 +253,11 @@ def test_a_failing_server_loses_nothing(shop: Shop, reader: Any) -> None:
     assert asked == ["beforeunload"]
     badge.wait_for()
     assert badge.inner_text() == "2 unsaved"
-    page.unroute(SAVE)
     badge.click()
+    before = len(tried)
     page.get_by_role("button", name="Try again now").click()
+    wait_for(page, lambda: len(tried) > before)
+    page.unroute(SAVE)  # it tries again by itself as well
     wait_saved(page)
     assert badge.is_hidden()
     assert shop.standing(shop.products[0])["black"] == "approved"
@@ -265,7 +277,7 @@ def test_an_answer_that_gets_lost_is_one_decision(shop: Shop, reader: Any) -> No
 
     page.route(SAVE, lose)
     lin.keys("Enter")
-    until(page, "!document.getElementById('unsaved-count').hidden")
+    wait_for(page, lambda: len(lost) == 2)
     wait_saved(page)
     assert len(lost) == 2
     assert lost[0] == lost[1]

@@ -19,7 +19,7 @@ django.setup()
 from django.core.management import call_command  # noqa: E402
 
 from annotations.actions.claims import Claim  # noqa: E402
-from annotations.tasks import runner  # noqa: E402
+from annotations.tasks import run, runner  # noqa: E402
 from annotations.tasks.registry import handles  # noqa: E402
 
 
@@ -42,6 +42,18 @@ def steps(claim: Claim) -> dict[str, Any]:
     return {"pid": os.getpid(), "resumed_at": done}
 
 
+@handles("fault-slot")
+def hold(claim: Claim) -> dict[str, Any]:
+    """Holds its slot for a while, and writes down from when to when."""
+    begun = time.time()
+    for _ in range(10):
+        claim.look()
+        time.sleep(0.06)
+    with Path(claim.params["file"]).open("a") as stream:
+        stream.write(f"{claim.job.slot} {os.getpid()} {begun} {time.time()}\n")
+    return {"pid": os.getpid()}
+
+
 def deafen() -> None:
     def only_rung(self: runner.Runner) -> list[str]:
         with self._bell:
@@ -54,4 +66,5 @@ def deafen() -> None:
 if __name__ == "__main__":
     if os.environ.get("FAULT_DEAF"):
         deafen()
+    run.RETRY_SECONDS = float(os.environ.get("FAULT_RETRY_SECONDS", run.RETRY_SECONDS))
     call_command("worker")

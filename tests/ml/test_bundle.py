@@ -82,13 +82,16 @@ def _no_zip(packed: Path) -> Path:
     [
         (lambda p: changed(p, model_dot_pkl=b"\x80\x04."), r"model\.pkl: files of this kind"),
         (lambda p: changed(p, encoder__config_dot_json=b'{"auto_map": {"AutoModel": "x.Y"}}'), r"encoder/config\.json.*auto_map"),
+        (lambda p: changed(p, deep_dot_json=b'{"a": [{"auto\\u005fmap": {}}]}'), r"deep\.json.*auto_map"),
+        (lambda p: changed(p, torch__config_dot_json=b'{"model_type": "mystery"}'), r"torch/config\.json.*mystery"),
+        (lambda p: changed(p, odd_dot_json=b"\x80\x04."), r"odd\.json: not JSON"),
         (lambda p: changed(p, head_dot_safetensors=(2**40).to_bytes(8, "little") + b"{}"), r"head\.safetensors: a weights header"),
         (_wrong_hash, r"head\.safetensors.*sha256"),
         (_outside, r"\.\./outside\.json: lies outside"),
         (_no_zip, "not a zip"),
         (lambda p: changed(p, **{"schema_dot_json": None}), None),
     ],
-    ids=["pickle", "code", "giant header", "wrong hash", "outside", "no zip", "no schema"],
+    ids=["pickle", "code", "code written otherwise", "architecture", "pickle called JSON", "giant header", "wrong hash", "outside", "no zip", "no schema"],
 )  # fmt: skip
 def test_what_is_refused(packed: Path, tmp_path: Path, spoil: Break, words: str | None) -> None:
     archive = spoil(packed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,21 @@ def test_with_examples_enough_the_most_doubtful_come_first() -> None:
 def test_an_answered_facet_raises_no_doubt() -> None:
     view = pool(open=np.tile(np.array([False, False, True, True]), (200, 1)))
     assert {w["facet"] for w in rank(view, blind_share=0.0).why} == {"material"}
+
+
+def test_what_is_left_of_a_card_counts_for_no_more_than_it_asks() -> None:
+    """Seven facets of eight answered, the last in doubt: a look and a save for one answer."""
+    p = np.full((200, 8), 0.1, dtype=np.float32)
+    p[:, 7] = 0.5
+    open_ = np.ones((200, 8), dtype=bool)
+    open_[:100, :7] = False
+    facets = {f"f{n}": [n] for n in range(8)}
+    view = pool(probabilities=p, open=open_, support=np.full(8, 10.0), facets=facets, tags=list(facets))
+    whole = rank(replace(view, applies=np.ones((200, 8), dtype=bool)), blind_share=0.0).utilities
+    assert whole[100:].min() > whole[:100].max()
+    assert rank(view, blind_share=0.0).utilities.argmax() < 100, "unknown how much was answered: by doubt alone"
+    applies = open_.copy()  # a product of which no more was ever asked is not behind
+    assert rank(replace(view, applies=applies), blind_share=0.0).utilities.argmax() < 100
 
 
 def test_while_tags_lack_examples_the_crowd_nobody_has_seen_comes_first() -> None:

@@ -8,6 +8,7 @@ import pytest
 from ml.encoders.lexical import LexicalEncoder
 from ml.examples import Example, Span
 from ml.instant.cache import EmbeddingCache
+from ml.instant.fitting import calibrate, can_wait
 from ml.instant.model import InstantModel
 from ml.instant.pool import Pool
 from ml.schema import FacetSpec, Schema, TagSpec
@@ -125,3 +126,21 @@ def test_folding_the_model_changes_no_score(encoder):
     features = model.features([bare_with_facts(e) for e in decided])
     folded = model.scorer.logits(features.dense, features.hits, features.claimed)
     assert np.allclose(folded, model.combiner.logits(model.evidence(features), model.support), atol=1e-4)
+
+
+def test_a_calibration_made_beside_is_the_one_made_while_fitting(encoder, tmp_path):
+    shop = Shop(encoder, tmp_path)
+    everything = {n: told(e, n) for n, e in enumerate(products())}
+    shop.put(dict(list(everything.items())[:60]))
+    first = shop.pool.fit()
+    snapshot, pauses = shop.pool.material(first), []
+    inline = shop.pool.fit(first, recalibrate=True)
+    shop.put(dict(list(everything.items())[60:66]))  # people go on deciding
+    beside = calibrate(snapshot, first, lambda: pauses.append(1))
+    assert len(pauses) >= 8  # between folds, for whoever is in a hurry
+    assert np.allclose(beside.combiner.weights, inline.combiner.weights)
+    assert np.allclose(beside.thresholds, inline.thresholds) and beside.report["calibrated_on"] == 60
+    later = shop.pool.fit(first, calibration=beside)
+    assert later.combiner is beside.combiner and later.report["products"] == 66
+    assert shop.pool.calibration_due(later)  # it is of 60 products, and a tenth was decided since
+    assert can_wait(first, shop.pool.schema, shop.pool.encoders) and not can_wait(None, shop.pool.schema, [encoder])

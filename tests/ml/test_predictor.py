@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ml.encoders.lexical import LexicalEncoder
-from ml.examples import Example
+from ml.examples import Example, Span
 from ml.instant.model import InstantModel
 from ml.serving.bands import band
 from ml.serving.predictor import Predictor
+from ml.serving.spans import Value
 from tests.ml.catalogue import bare, products, schema, text_of
 
 
@@ -113,3 +114,38 @@ def test_chinese_evidence_is_cut_where_the_catalogue_cuts(predictor):
     }
     assert shown
     assert not any("色" in text and not text.endswith("色") for text in shown)
+
+
+class Reader:
+    """Finds the last word of a title as a colour, and counts what it has read anew."""
+
+    def __init__(self):
+        self.read = 0
+
+    def remembered(self, examples):
+        self.read += len(examples)
+        found = []
+        for example in examples:
+            title = example.texts["title"]
+            span = Span("title", title.rindex(" ") + 1, len(title), "colour")
+            found.append([Value("colour", title[span.start :], "", 0.9, span)])
+        return found
+
+
+def test_words_that_the_full_model_reads_are_the_first_evidence(predictor):
+    title = "Red shoe and RED"
+    (before,) = predictor.predict([Example("x", {"title": title})])
+    reader = Reader()
+    (after,) = Predictor(predictor.model, reader=reader).predict([Example("x", {"title": title})])
+    spans = [next(t.spans for t in p.tags if t.tag == "red") for p in (before, after)]
+    assert spans[0][0].start == 0 and spans[1] == (Span("title", 13, 16, "colour", "red"),)
+    assert [(t.tag, t.score, t.spans) for t in before.tags if t.tag != "red"] == [
+        (t.tag, t.score, t.spans) for t in after.tags if t.tag != "red"
+    ]
+    assert not any(
+        t.spans
+        for t in Predictor(predictor.model, reader=reader)
+        .predict([Example("x", {"title": title})], spans=False)[0]
+        .tags
+    )
+    assert reader.read == 1, "where nobody wants evidence, nothing is read"

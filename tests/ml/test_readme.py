@@ -26,11 +26,15 @@ def test_the_walk(tmp_path, monkeypatch):
     blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     assert len(blocks) >= 7
     program = "\n".join(blocks)
-    small = f'{{"preset": "quick", "base": {str(base)!r}, "epochs": 2, "max_length": 32, "threads": 1}}'
+    small = f"""{{
+        "preset": "quick", "base": {str(base)!r}, "epochs": 2, "max_length": 32, "threads": 1,
+        "layers": 1, "width": 64, "vocabulary": 400, "generation_epochs": 1, "generation_length": 32,
+    }}"""
     assert program.count('{"preset": "quick"}') == 1
     names: dict[str, object] = {}
     threads = torch.get_num_threads()
     exec(compile(program.replace('{"preset": "quick"}', small), "README.md", "exec"), names)
     torch.set_num_threads(threads)
     assert names["report"].products == len(names["test"]) and len(names["losses"]) > 2
+    assert names["found"].chosen.sum(1).tolist() == [2, 2, 2] and len(names["drafts"]) == 3
     assert names["done"]["metrics"]["products"] > 0

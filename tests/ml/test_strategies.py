@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +14,8 @@ from ml.active.diversity import Contrastive, Discriminative, GradientKMeans, Gra
 from ml.active.multilabel import CategoryVectors, Inconsistency, MaximalLoss
 from ml.active.posterior import Posterior
 from ml.active.selectors import RECIPES, ClassBalanced, NearDuplicateAware, Top, ValueWeighted
-from ml.active.uncertainty import Bald, Committee, Random, Uncertainty, entropy, information, margin
-from ml.active.view import PoolView, spread
+from ml.active.uncertainty import Bald, Committee, Random, Uncertainty, entropy, information, least_confidence, margin
+from ml.active.view import Decided, PoolView, per_product, spread
 from tests.ml.pools import pool
 
 FULL = {"variance": lambda: np.full((200, 4), 2.0), "members": lambda: iter(MEMBERS)}
@@ -41,6 +42,62 @@ def test_facets_are_asked_as_a_whole_and_only_where_open() -> None:
     assert Uncertainty(margin, "tags").utilities(view).tolist() == [1, 2, 4]
     answered = replace(view, open=np.array([[False, False, True, True]] * 3))
     assert Uncertainty(margin).utilities(answered).tolist() == [0, 1, 1]
+
+
+def scattered(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> PoolView:
+    """Facets whose tags lie apart, out of order or alone, one without tags, a third of the questions closed, and blocks
+    so small that there are many, on several threads."""
+    monkeypatch.setattr("ml.active.view.CELLS", 40)
+    monkeypatch.setattr("ml.active.view.SHARED", 200)
+    monkeypatch.setattr("ml.active.view.THREADS", 2)
+    rng, n = np.random.default_rng(5), 90
+    open_ = rng.random((n, 9)) < 0.66
+    open_[:7] = [[True], [False], [True], [True], [False], [True], [True]]
+    decided = rng.normal(size=(12, 8)).astype(np.float32)
+    y = (rng.random((12, 9)) < 0.3).astype(np.float32)
+    y[0] = 0
+    return pool(n, **{
+        "probabilities": rng.beta(0.3, 0.6, (n, 9)).astype(np.float32), "open": open_, "support": np.ones(9),
+        "facets": {"a": [0, 1, 2], "b": [5, 3, 7], "none": [], "c": [4], "d": [8, 6]}, "tags": list("abcdefghi"),
+        "decided": decided, "history": Decided(decided, y, rng.random((12, 9)) < 0.8, rng.random((12, 9))), **changes,
+    })  # fmt: skip
+
+
+@pytest.mark.parametrize("over", ["mean", "sum", "max", "tags"])
+@pytest.mark.parametrize("measure", [margin, least_confidence, entropy])
+def test_doubt_is_what_a_plain_loop_says(monkeypatch: pytest.MonkeyPatch, measure: Any, over: str) -> None:
+    view = scattered(monkeypatch)
+    slow = np.zeros(len(view))
+    for i in range(len(view)):
+        cells = measure(view.probabilities[i].astype(np.float64))
+        most = [max(cells[c] for c in f if view.open[i, c]) for f in view.facets.values() if view.open[i, f].any()]
+        every = [cells[c] for c in range(9) if view.open[i, c]]
+        slow[i] = {"mean": np.mean(most or [0]), "sum": sum(most), "max": max(most, default=0), "tags": sum(every)}[
+            over
+        ]
+    assert Uncertainty(measure, over).utilities(view) == pytest.approx(slow, abs=2e-6)
+    assert per_product(measure(view.probabilities), view, over) == pytest.approx(slow, abs=2e-6)
+
+
+def test_a_way_to_sum_that_there_is_not_is_refused() -> None:
+    with pytest.raises(ValueError, match="mean, sum, max or tags"):
+        Uncertainty(margin, "median").utilities(pool())
+
+
+def test_measures_are_alike_on_both_sides_of_a_half_and_rise_towards_it() -> None:
+    p = np.linspace(0, 0.5, 101)
+    for measure in (margin, least_confidence, entropy):
+        assert measure(p) == pytest.approx(measure(1 - p))
+        assert (np.diff(measure(p)) > 0).all()
+
+
+def test_top_takes_the_first_of_equals() -> None:
+    view = pool(50)
+    for seed in range(5):
+        utilities = np.random.default_rng(seed).integers(0, 6, 50).astype(float)
+        for b in (0, 1, 7, 49, 50, 80):
+            slow = sorted(range(50), key=lambda i: -utilities[i])[:b]
+            assert Top().pick(utilities, view, b) == [view.ids[i] for i in slow]
 
 
 def test_random_is_random_and_follows_its_seed() -> None:
@@ -142,16 +199,20 @@ def test_probcover_takes_what_covers_most_of_what_is_left() -> None:
     assert rest[second] == rest.max()
 
 
-def test_cal_is_the_divergence_from_decided_neighbours() -> None:
-    view = pool(30)
+def test_cal_is_the_divergence_from_decided_neighbours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ml.active.diversity.CELLS", 40)
+    monkeypatch.setattr("ml.active.diversity.BLOCK", 25)
+    view = scattered(monkeypatch)
     history = view.need_history("test")
     known = history.embeddings / np.linalg.norm(history.embeddings, axis=1, keepdims=True)
-    slow = np.zeros(30)
-    for i in range(30):
+    slow = np.zeros(len(view))
+    for i in range(len(view)):
         for j in np.argsort(-(known @ view.points[i]))[:2]:
-            q, p = np.clip(history.probabilities[j], 1e-4, 1 - 1e-4), view.probabilities[i].astype(np.float64)
-            slow[i] += (q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))).sum() / 2
-    assert Contrastive(2).utilities(view) == pytest.approx(slow, rel=1e-3)
+            q, p = (np.clip(v, 1e-4, 1 - 1e-4).astype(float) for v in (history.probabilities[j], view.probabilities[i]))
+            apart = q * np.log(q / p) + (1 - q) * np.log((1 - q) / (1 - p))
+            slow[i] += apart[view.open[i]].sum() / 2
+    assert Contrastive(2).utilities(view) == pytest.approx(slow, rel=1e-3, abs=1e-4)
+    assert np.isfinite(Contrastive(20).utilities(view)).all()
     with pytest.raises(ValueError, match="CAL needs"):
         Contrastive().utilities(replace(view, history=None))
 
@@ -186,6 +247,31 @@ def test_cvirs_ranks_by_margins_and_prefers_tags_unlike_the_decided() -> None:
     sure[1] = 0.6
     ranked = CategoryVectors().utilities(pool(3, probabilities=sure, history=history))
     assert ranked[1] > ranked[0] == ranked[2]
+
+
+def test_cvirs_is_what_a_plain_loop_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = scattered(monkeypatch)
+    history, n, tags = view.need_history("test"), len(view), 9
+
+    def h(*counts: int) -> float:
+        return -sum(c / tags * np.log2(c / tags) for c in counts if c)
+
+    doubt = np.where(view.open, 1 - np.abs(2 * view.probabilities - 1), -1)
+    for i in range(n):
+        rank = sum((doubt[:, t] < doubt[i, t]).sum() for t in range(tags)) / (n * tags)
+        guess, apart = view.open[i] & (view.probabilities[i] >= 0.5), []
+        for j in range(12):
+            true = history.y[j] * history.known[j] > 0
+            a, b, both = int(guess.sum()), int(true.sum()), int((guess & true).sum())
+            joint = h(both, a - both, b - both, tags - a - b + both)
+            if a + b - 2 * both == tags:
+                apart.append(1.0)
+            else:
+                apart.append((2 * joint - h(a, tags - a) - h(b, tags - b)) / joint if joint > 1e-9 else 0.0)
+        assert CategoryVectors().utilities(view)[i] == pytest.approx(rank * np.mean(apart), abs=1e-6)
+    none = Decided(history.embeddings[:0], history.y[:0], history.known[:0], history.probabilities[:0])
+    ranks = CategoryVectors().utilities(replace(view, history=none))
+    assert ranks == pytest.approx([(doubt < doubt[i]).mean() for i in range(n)], abs=1e-6)
 
 
 def test_lci_prefers_too_many_tags_and_close_scores() -> None:

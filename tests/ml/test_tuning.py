@@ -11,6 +11,7 @@ import numpy as np  # noqa: E402
 from ml.encoders.hf import load_text_encoder  # noqa: E402
 from ml.heads.tags import TagLoss, asymmetric_loss, focal_weights  # noqa: E402
 from ml.training.adversarial import perturbed  # noqa: E402
+from ml.training.distributed import ALONE  # noqa: E402
 from ml.training.loop import Recipe, fit  # noqa: E402
 from ml.training.plan import Plan, PlanError  # noqa: E402
 from ml.training.tasks import TagTask  # noqa: E402
@@ -110,13 +111,13 @@ def test_an_adversarial_step_adds_the_gradient_at_the_moved_place(base):
         loop.torch.optim.AdamW = kept
     rows = plain.batches(0)[0]
     plain.model.train()
-    plain.loss(rows, 0)[0].backward()
+    plain.loss(rows, 0, plain.model, ALONE)[0].backward()
     words = plain.model.encoder.word_vectors
     clean = [p.grad.clone() for group in plain.parameters() for p in group["params"]]
     with torch.no_grad():
         words.add_(words.grad, alpha=0.5 / float(words.grad.norm()))
     plain.model.zero_grad()
-    plain.loss(rows, 0)[0].backward()
+    plain.loss(rows, 0, plain.model, ALONE)[0].backward()
     moved = [p.grad for group in plain.parameters() for p in group["params"]]
     for got, a, b in zip(seen[1], clean, moved, strict=True):
         assert torch.allclose(got, a + b, atol=1e-5)

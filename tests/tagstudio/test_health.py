@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,8 +15,9 @@ from django.db import connection
 from django.test import Client
 
 from annotations.actions import jobs
-from annotations.models import Catalogue
-from tagstudio import doorbell, health
+from annotations.models import Catalogue, DriftAlert, ModelVersion, Suggestion
+from tagstudio import doorbell, health, timing
+from tests.annotations.conftest import build_world
 
 pytestmark = pytest.mark.django_db
 
@@ -64,6 +70,48 @@ def test_metrics_for_this_machine_or_with_the_token(client: Client, settings: An
     settings.METRICS_TOKEN = "long-enough"
     assert client.get("/metrics").status_code == 404
     assert client.get("/metrics", headers={"Authorization": "Bearer long-enough"}).status_code == 200
+
+
+def test_metrics_of_a_catalogue(client: Client) -> None:
+    world = build_world(products=3)
+    products = world.products
+    Suggestion.objects.create(product=products[0], tag=world.tags["black"], score=0.9, band="strong")
+    Suggestion.objects.create(product=products[1], tag=world.tags["black"], score=0.9, band="strong")
+    world.decide(products[0], black="accept")
+    world.decide(products[1], black="reject")
+    model = ModelVersion.objects.create(catalogue=world.catalogue, number=7, tier="instant", path="x")
+    Catalogue.objects.filter(pk=world.catalogue.pk).update(serving=model)
+    jobs.enqueue(kind="train", queue="ml", catalogue=world.catalogue)
+    DriftAlert.objects.create(catalogue=world.catalogue, kind="words", now=0.5, p=0.001, families=20)
+    timing._suggest.cache_clear()  # what other tests of this process were answered
+    timing.suggested("shop", 0.025)
+    text = client.get("/metrics").content.decode()
+    for line in (
+        'tagstudio_decisions_last_hour{catalogue="shop"} 2.0',
+        'tagstudio_acceptance_ratio{catalogue="shop"} 0.5',
+        'tagstudio_active_model{catalogue="shop",model="instant-7",tier="instant"} 1.0',
+        'tagstudio_training_runs{catalogue="shop",state="queued"} 1.0',
+        'tagstudio_training_runs{catalogue="shop",state="running"} 0.0',
+        'tagstudio_drift_alerts_open{catalogue="shop"} 1.0',
+        'tagstudio_suggest_seconds_bucket{catalogue="shop",le="0.03"} 1.0',
+    ):
+        assert line in text, line
+    age = re.search(r'tagstudio_queue_age_seconds{catalogue="shop"} (\S+)', text)
+    assert age is not None and 0 < float(age[1]) < 600
+
+
+def test_all_web_processes_count_together(tmp_path: Path) -> None:
+    """Two processes count, a third tells of both."""
+    code = "from tagstudio import timing; import sys; timing.suggested('shop', 0.001)"
+    tell = "from tagstudio import timing; from prometheus_client import generate_latest as g; print(g(timing.all_processes()).decode())"
+    told = ""
+    for words in (code, code, tell):
+        done = subprocess.run(
+            [sys.executable, "-c", words], env={**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        told = done.stdout
+    assert 'tagstudio_suggest_seconds_count{catalogue="shop"} 2.0' in told
 
 
 def test_the_house_says_little_to_the_database(client: Client, django_assert_max_num_queries: Any) -> None:

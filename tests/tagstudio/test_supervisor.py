@@ -148,6 +148,28 @@ def test_a_taken_port_is_said_or_stepped_over(monkeypatch: pytest.MonkeyPatch) -
     assert services.free_port() == 8003
 
 
+NICE_AND_GROUP = """
+import os, pathlib
+group = pathlib.Path("/proc/self/autogroup")
+print(os.nice(0), *(group.read_text().split()[-1:] if group.exists() else []))
+"""
+
+
+@pytest.mark.parametrize("session", [True, False])
+def test_a_child_of_its_own_session_steps_back_with_its_whole_group(session: bool) -> None:
+    look = (sys.executable, "-c", NICE_AND_GROUP)
+
+    def seen(*words: str) -> list[str]:
+        done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, check=True, start_new_session=session)
+        return done.stdout.split()
+
+    before = seen(*look)
+    nice = str(min(19, int(before[0]) + 7))
+    if session and len(before) == 1:
+        pytest.skip("this kernel does not group processes by session")
+    assert seen(*child.command(*look, nice=7)) == ([nice, nice] if session else [nice, *before[1:]])
+
+
 def test_a_child_is_not_started_for_a_parent_that_is_gone() -> None:
     words = child.command(sys.executable, "-c", "print('started')")
     orphan = [*words[:4], "1", *words[5:]]  # says that process 1 asked for it

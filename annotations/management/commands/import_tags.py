@@ -5,9 +5,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotations.actions.attribute_tags import tags_from_attributes
 from annotations.actions.import_tags import import_tags
 from annotations.actions.starter import load_starter
-from annotations.actions.tag_plans import tags_from_attributes
 from annotations.management.base import JsonCommand
 from annotations.management.commands.import_products import existing
 

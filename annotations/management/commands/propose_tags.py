@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from annotations.actions.proposals import look
 from annotations.management.base import JsonCommand
 from annotations.queries.proposals import Proposal, proposals
 
@@ -15,7 +16,9 @@ class Command(JsonCommand):
         parser.add_argument("catalogue")
 
     def answer(self, **options: Any) -> dict[str, Any]:
-        return {"proposals": [_plain(one) for one in proposals(self.catalogue(options["catalogue"]), fresh=True)]}
+        catalogue = self.catalogue(options["catalogue"])
+        look(catalogue=catalogue)
+        return {"proposals": [_plain(one) for one in proposals(catalogue)]}
 
     def show(self, answer: dict[str, Any]) -> None:
         for one in answer["proposals"]:

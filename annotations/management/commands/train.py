@@ -67,7 +67,7 @@ def finished(job: Job, draw: Any = lambda done, total=None: None) -> Job:
 
 def followed_up(catalogue: Catalogue) -> ModelVersion | None:
     """The model that serves once what a refit left to the background is done as well."""
-    kinds = ("read", "refit", "score")
+    kinds = ("read", "refit", "calibrate", "score")
     for _turn in range(2 * len(kinds)):  # reading asks for a refit, which asks for scoring; decisions may go on and on
         job = Job.objects.filter(catalogue=catalogue, kind__in=kinds).live().order_by("created_at").first()
         if job is None:

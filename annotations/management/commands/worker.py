@@ -7,7 +7,10 @@ import warnings
 from argparse import ArgumentParser
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand
+
+from tagstudio.child import step_back
 
 QUEUES = ("io", "ml")
 
@@ -31,4 +34,5 @@ class Command(BaseCommand):
         arguments += ["--without-gossip", "--without-mingle", "--without-heartbeat"]
         # meant for pickled messages, which we refuse; in a container there often is no other user
         warnings.filterwarnings("ignore", category=SecurityWarning)
+        step_back(settings.WORKER_NICE)
         app.worker_main(arguments)

@@ -27,6 +27,8 @@ def test_a_run_is_asked_for_watched_and_stopped(world, admin, viewer):
     assert admin.post("training-runs/", {}).json()["id"] == 1, "one waits, whatever is asked"
     assert viewer.get("training-runs/1/").json()["job"]["kind"] == "train"
     assert [r["id"] for r in viewer.get("training-runs/").json()["results"]] == [1]
+    assert admin.post("training-runs/1/pause/").json()["job"]["state"] == "paused"
+    assert admin.post("training-runs/1/resume/").json()["job"]["state"] == "queued"
     assert admin.post("training-runs/1/cancel/").json()["job"]["state"] == "cancelled"
     assert Job.objects.get(kind="train").state == "cancelled"
     is_problem(admin.post("training-runs/9/cancel/"), 404, "not_found")

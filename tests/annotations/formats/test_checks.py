@@ -8,7 +8,7 @@ import pytest
 
 from annotations.formats.checks import CHECKS, junk, supplier_of, without_shared
 from annotations.formats.clean import STEPS
-from annotations.formats.cleaning import EXAMPLES, NAMES, Cleaning
+from annotations.formats.cleaning import EXAMPLES, NAMES, VALUES, Cleaning
 from annotations.formats.rows import Row
 
 from .helpers import read
@@ -41,9 +41,9 @@ def test_a_check(row: dict[str, object], check: str) -> None:
 
 
 def test_every_step_has_a_name_and_each_text_step_an_example_that_it_changes() -> None:
-    assert set(EXAMPLES) == set(STEPS) and set(NAMES) == {*STEPS, *CHECKS, "boilerplate"}
+    assert set(EXAMPLES) == {*STEPS, VALUES} and set(NAMES) == {*STEPS, *CHECKS, VALUES, "boilerplate"}
     for name, (before, after) in EXAMPLES.items():
-        assert STEPS[name](before) == after != before
+        assert STEPS["entities" if name == VALUES else name](before) == after != before
 
 
 def test_steps_are_switched_one_by_one() -> None:

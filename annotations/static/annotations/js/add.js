@@ -1,42 +1,15 @@
-// Type-ahead over every tag of a facet: by label, path, synonym, in every language. Enter takes the top hit. What does
-// not exist is sent to the taxonomy's owner; where the facet is open or counts something it comes back as a tag.
+// Type-ahead over every tag of a facet: by label, path, synonym, in every language. Enter takes the top hit; the letters
+// beside a tag lead to it, and with Shift on the last of them it is taken and the card saved. What does not exist is sent
+// to the taxonomy's owner; where the facet is open or counts something it comes back as a tag.
 
-const SHOWN = 8;
-
-/** Case, width and accents make no difference; joins neither. */
-export function fold(text) {
-  return text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[\s_\-‐-―]+/gu, " ").trim();
-}
+import { completed, fold, search, shown } from "./search.js";
 
 /**
- * Tags that the text may mean, best first: whole name, beginning, beginning of a later word, anywhere; among equals
- * those that the model holds likely (``ranks``: tag to place).
- */
-export function search(tags, text, ranks = new Map()) {
-  const wanted = fold(text);
-  const likely = (tag) => ranks.get(tag.id) ?? Infinity;
-  if (!wanted) return tags.map((tag) => ({ tag })).sort((a, b) => (likely(a.tag) < likely(b.tag) ? -1 : likely(a.tag) > likely(b.tag) ? 1 : 0));
-  const found = [];
-  for (const [order, tag] of tags.entries()) {
-    let best = null;
-    for (const [place, word] of [tag.label, ...tag.words].entries()) {
-      const name = fold(word);
-      const at = name.indexOf(wanted);
-      if (at < 0) continue;
-      const rank = (name === wanted ? 0 : at === 0 ? 2 : name.includes(` ${wanted}`) ? 4 : 6) + (place ? 1 : 0);
-      if (!best || rank < best.rank) best = { tag, rank, order, via: place ? word : "" };
-    }
-    if (!best && tag.path && fold(tag.path).includes(wanted)) best = { tag, rank: 8, order, via: tag.path };
-    if (best) found.push(best);
-  }
-  return found.sort((a, b) => a.rank - b.rank || (likely(a.tag) < likely(b.tag) ? -1 : likely(a.tag) > likely(b.tag) ? 1 : a.order - b.order));
-}
-
-/**
- * Ask for a tag. Resolves to {tag}, {request: text} or null (closed), with ``save`` when it was taken with Shift+Enter, in the same breath as the choice, so that the
- * next key already finds it done. The dialog opens at once, even while the tags are still on their way.
- * ``find`` asks for more tags as one types; what it brings joins those that are there.
- * @param {{title: string, tags: Promise<object[]>, find: (text: string) => Promise<object[]>, taken: Set<number>, ranks: Map<number, number>, ask: (text: string) => string, noHit: string}} wish
+ * Ask for a tag. Resolves to {tag}, {request: text} or null (closed), with ``save`` when it was taken with Shift, in the
+ * same breath as the choice, so that the next key already finds it done. The dialog opens at once, even while the tags
+ * are still on their way. ``find`` asks for more tags as one types; what it brings joins those that are there.
+ * ``letters``: whether the letters of tags count (not for people who switched single keys off).
+ * @param {{title: string, tags: Promise<object[]>, find: (text: string) => Promise<object[]>, taken: Set<number>, ranks: Map<number, number>, letters: boolean, ask: (text: string) => string, noHit: string}} wish
  */
 export function askForTag(wish) {
   const dialog = document.getElementById("add");
@@ -46,8 +19,8 @@ export function askForTag(wish) {
   let names = new Set(); // every name in use, those on the card included
   let options = [];
   let at = 0;
-  let eager = false; // Enter was pressed before the tags came
-  let save = false; // Shift+Enter: take it and save the card
+  let eager = null; // what was pressed before the tags came, and is done once they are there
+  let save = false; // taken with Shift: save the card too
   let asked = ""; // what the server was asked for last
   let answer = null; // its answer, while it is under way
 
@@ -66,10 +39,11 @@ export function askForTag(wish) {
 
   function draw() {
     const text = input.value.trim();
-    options = tags ? search(tags, text, wish.ranks).slice(0, SHOWN) : [];
+    options = tags ? shown(search(tags, text, wish.ranks), text) : [];
     if (tags && text && !names.has(fold(text))) options.push({ request: text });
     at = Math.max(0, Math.min(at, options.length - 1));
-    list.replaceChildren(...options.map((hit, place) => option(hit, place, wish)));
+    list.replaceChildren(...options.map((hit, place) => option(hit, place, text, wish)));
+    list.classList.toggle("many", options.length > 9);
     if (tags && !options.length) list.append(Object.assign(document.createElement("li"), { className: "quiet", textContent: wish.noHit }));
     mark();
   }
@@ -92,17 +66,29 @@ export function askForTag(wish) {
     on(input, "input", () => { at = 0; draw(); ask(input.value.trim()); });
     on(input, "keydown", (event) => {
       if (event.isComposing) return; // Enter that ends the writing of a Chinese word chooses nothing
+      eager = null;
       if (event.key === "ArrowDown" || event.key === "ArrowUp") {
         event.preventDefault();
         at = (at + (event.key === "ArrowDown" ? 1 : -1) + options.length) % Math.max(1, options.length);
         mark();
       } else if (event.key === "Enter") {
         event.preventDefault();
-        eager = !tags;
         save = event.shiftKey;
+        if (!tags) eager = () => { if (options.length) done(options[at]); };
         // what is seen is taken at once; but a name that the server is still looking for is not yet one to ask for
         if (answer && !options[at]?.tag) answer.then(() => setTimeout(() => { if (!over.signal.aborted && options.length) done(options[at]); }));
         else if (options.length) done(options[at]);
+      } else if (wish.letters) {
+        const text = input.value.trim();
+        const take = () => {
+          const tag = completed(tags, text, event);
+          if (!tag) return;
+          event.preventDefault();
+          save = true;
+          done({ tag });
+        };
+        if (tags) take();
+        else eager = take;
       }
     });
     on(list, "click", (event) => {
@@ -110,7 +96,7 @@ export function askForTag(wish) {
       if (item) done(options[[...list.children].indexOf(item)]);
     });
     on(dialog, "mousedown", (event) => { if (event.target === dialog) done(null); });
-    on(dialog, "close", () => done(null));
+    on(dialog, "close", () => { if (!dialog.open) done(null); }); // the news of an earlier closing may come after this opening
     document.getElementById("add-title").textContent = wish.title;
     input.value = "";
     draw();
@@ -121,12 +107,12 @@ export function askForTag(wish) {
       names = new Set(all.flatMap((tag) => [tag.label, ...tag.words].map(fold)));
       if (over.signal.aborted) return;
       draw();
-      if (eager && options.length) done(options[at]);
+      eager?.();
     });
   });
 }
 
-function option(hit, place, wish) {
+function option(hit, place, text, wish) {
   const item = document.createElement("li");
   item.id = `add-${place}`;
   item.setAttribute("role", "option");
@@ -135,8 +121,21 @@ function option(hit, place, wish) {
     item.textContent = wish.ask(hit.request);
     return item;
   }
-  item.append(hit.tag.label);
   const aside = [hit.tag.path, hit.via].filter(Boolean).join(" · ");
+  if (wish.letters && hit.tag.letters) {
+    item.append(letters(hit.tag.letters, fold(text)));
+    item.setAttribute("aria-label", [hit.tag.label, aside, [...hit.tag.letters].join(" ")].filter(Boolean).join(", "));
+  }
+  item.append(Object.assign(document.createElement("span"), { className: "l", textContent: hit.tag.label }));
   if (aside) item.append(" ", Object.assign(document.createElement("small"), { textContent: aside }));
   return item;
+}
+
+/** The letters that lead to a tag, those still to be pressed standing out. */
+function letters(own, typed) {
+  const cap = Object.assign(document.createElement("kbd"), { className: "letters" });
+  const done = own.startsWith(typed) ? typed : "";
+  if (done) cap.append(Object.assign(document.createElement("i"), { textContent: done }));
+  cap.append(own.slice(done.length));
+  return cap;
 }

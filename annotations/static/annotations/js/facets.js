@@ -5,58 +5,21 @@ import { add, chipsOf, decide, facetOf, focused, rest } from "./chips.js";
 import { say } from "./house.js";
 
 export class Facets {
-  /** @param {{url: string, words: Function, current: () => HTMLFormElement, notice: Function, ask: Function, save: Function}} door */
-  constructor({ url, words, current, notice, ask, save }) {
-    Object.assign(this, { url, words, current, notice, ask, save, tagsOf: null });
-    this.taxonomy();
-  }
-
-  /** Every tag by facet, fetched once; tried again by the next who asks when it failed. */
-  async taxonomy() {
-    const headers = { Accept: "application/json" };
-    this.tagsOf ??= fetch(this.url, { headers, credentials: "same-origin" }).then((r) => (r.ok ? r.json() : Promise.reject(r)));
-    try {
-      return await this.tagsOf;
-    } catch {
-      this.tagsOf = null;
-      return {};
-    }
-  }
-
-  /** The facet's tags (its first ones, where it has thousands) and how many more there are. */
-  async offered(facet) {
-    const pk = facet.dataset.facet;
-    const all = await this.taxonomy();
-    if (!all[pk]) { // a taxonomy too big to travel whole comes by facet
-      const rest = await this.fetched({ facet: pk }).catch(() => ({}));
-      all[pk] = rest[pk] ?? { tags: [], more: 0 };
-    }
-    return all[pk];
-  }
-
-  async fetched(query) {
-    const headers = { Accept: "application/json" };
-    const answer = await fetch(`${this.url}&${new URLSearchParams(query)}`, { headers, credentials: "same-origin" });
-    if (!answer.ok) throw new Error(answer.status);
-    return answer.json();
-  }
-
-  async tagsIn(facet) { return (await this.offered(facet)).tags; }
-
-  /** What type-ahead asks the server for where a facet has more tags than travel with the page. */
-  async find(facet, text) {
-    if (!(await this.offered(facet)).more) return [];
-    return (await this.fetched({ facet: facet.dataset.facet, q: text }).catch(() => ({ tags: [] }))).tags;
+  /** @param {{taxonomy: Taxonomy, letters: boolean, words: Function, current: () => HTMLFormElement, notice: Function, ask: Function, save: Function}} door */
+  constructor({ taxonomy, letters, words, current, notice, ask, save }) {
+    Object.assign(this, { taxonomy, letters, words, current, notice, ask, save });
+    taxonomy.every();
   }
 
   /** Type-ahead for a facet; with ``instead`` the found tag takes that chip's place. */
   async addTo(facet, instead, title) {
     const form = this.current();
-    const name = facet.dataset.label;
+    const [name, pk] = [facet.dataset.label, facet.dataset.facet];
     const answer = await askForTag({
       title: title ? title : instead ? this.words("correct", { tag: instead.dataset.label }) : this.words("addTo", { facet: name }),
-      tags: this.tagsIn(facet),
-      find: (text) => this.find(facet, text),
+      tags: this.taxonomy.whole(pk).then((whole) => whole.tags),
+      find: (text) => this.taxonomy.find(pk, text),
+      letters: this.letters,
       taken: new Set(chipsOf(facet).filter((chip) => chip.checked).map((chip) => Number(chip.dataset.tag))),
       ranks: new Map(chipsOf(facet).filter((chip) => chip.dataset.rank).map((chip) => [Number(chip.dataset.tag), Number(chip.dataset.rank)])),
       ask: (text) => this.words("open" in facet.dataset ? "take" : "ask", { text, facet: name }),
@@ -77,8 +40,7 @@ export class Facets {
   async came(product, pk, tag) {
     const form = this.current();
     const facet = form?.elements.product.value === product && form.querySelector(`[data-facet="${pk}"]`);
-    const offer = (await this.taxonomy())[pk];
-    if (offer && !offer.tags.some((known) => known.id === tag.id)) offer.tags.push(tag);
+    await this.taxonomy.learn(pk, tag);
     if (facet && form === this.current()) this.put(facet, tag);
   }
 
@@ -92,7 +54,8 @@ export class Facets {
 
   /** The facet's other numbered tags, while it has the focus: a number always presses what one sees. */
   async numbers(facet) {
-    const tags = await this.tagsIn(facet);
+    const { tags } = await this.taxonomy.offered(facet.dataset.facet);
+    this.taxonomy.whole(facet.dataset.facet); // on its way before it is asked for
     const room = facet.querySelector(".more");
     const there = new Set(chipsOf(facet).map((chip) => Number(chip.dataset.tag)));
     const missing = facet.classList.contains("at") ? tags.filter((tag) => tag.number && !there.has(tag.id)) : [];
@@ -107,7 +70,8 @@ export class Facets {
 
   async pick(button) {
     const facet = facetOf(button);
-    const tag = (await this.tagsIn(facet)).find((t) => t.id === Number(button.dataset.tag));
+    const { tags } = await this.taxonomy.offered(facet.dataset.facet);
+    const tag = tags.find((t) => t.id === Number(button.dataset.tag));
     if (tag) this.put(facet, tag);
   }
 }

@@ -8,6 +8,8 @@ import { help } from "./looking.js";
 import { SendQueue, newId, post } from "./queue.js";
 import { Report } from "./report.js";
 import { swipes } from "./swipe.js";
+import { Tabs } from "./tabs.js";
+import { Taxonomy } from "./taxonomy.js";
 
 const config = JSON.parse(document.getElementById("review-config").textContent);
 const words = (name, values = {}) => config.words[name].replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
@@ -15,6 +17,8 @@ const form = document.getElementById("grid");
 const list = form.querySelector(".tiles");
 const queue = new SendQueue(`${config.catalogue}:${config.user}`);
 const report = new Report(queue, words, config);
+const taxonomy = new Taxonomy(config.urls.tags);
+const tabs = new Tabs(`${config.catalogue}:${config.user}`, { session: queue.tab, shown: () => tiles().map(idOf), mine: () => [...tiles(), ...ahead].map(idOf), twin: () => queue.partWays(), yields });
 
 const ahead = []; // tiles that are ours and come next
 const seen = new Set(); // products whose tile has been on screen
@@ -106,17 +110,12 @@ function setInstead(tile, tag) {
   tile.append(Object.assign(document.createElement("input"), { type: "hidden", name: `instead-${idOf(tile)}`, value: tag.id }));
 }
 
-let taxonomy = null;
-async function tagsHere() {
-  taxonomy ??= fetch(config.urls.tags, { headers: { Accept: "application/json" }, credentials: "same-origin" }).then((r) => (r.ok ? r.json() : Promise.reject(r)));
-  try { return (await taxonomy)[config.facet.id]?.tags ?? []; } catch { taxonomy = null; return []; }
-}
-
 async function correct() {
   const tile = current();
   if (!tile) return;
   const answer = await askForTag({
-    title: words("addTo", { facet: config.facet.label }), tags: tagsHere(), taken: new Set(), ranks: new Map(),
+    title: words("addTo", { facet: config.facet.label }), taken: new Set(), ranks: new Map(), letters: config.shortcuts,
+    tags: taxonomy.whole(config.facet.id).then((whole) => whole.tags), find: (text) => taxonomy.find(config.facet.id, text),
     ask: (text) => words("ask", { text, facet: config.facet.label }), noHit: words("noHit"),
   });
   if (answer?.tag) {
@@ -172,9 +171,10 @@ async function fetchAhead() {
   if (wanted <= 0) return;
   const sent = queue.entries.filter((e) => e.kind === "grid").flatMap((e) => new URLSearchParams(e.body).getAll("tile"));
   const here = [...tiles(), ...ahead].map(idOf);
-  const query = new URLSearchParams({ ...config.ask, count: Math.min(wanted, config.size), exclude: [...new Set([...here, ...sent, ...leftOut])].join(",") });
-  const fresh = (await fragments(`${config.urls.tiles}?${query}`)).filter((tile) => !here.includes(idOf(tile)));
+  const query = new URLSearchParams({ ...config.ask, count: Math.min(wanted, config.size), exclude: [...new Set([...here, ...sent, ...leftOut, ...tabs.taken])].join(",") });
+  const fresh = (await fragments(`${config.urls.tiles}?${query}`)).filter((tile) => !here.includes(idOf(tile)) && !tabs.taken.has(idOf(tile)));
   ahead.push(...fresh);
+  tabs.tell();
   const room = config.size - list.children.length;
   if (room > 0 && ahead.length) {
     const empty = !list.children.length;
@@ -311,6 +311,7 @@ addEventListener("beforeunload", (event) => { if (queue.counts.open) event.preve
 
 setInterval(async () => {
   const mine = [...tiles(), ...ahead];
+  tabs.tell();
   if (!mine.length || Date.now() - lastTouch > config.leaseSeconds * 1000) return;
   await post(config.urls.renew, new URLSearchParams(mine.map((tile) => ["product", idOf(tile)])).toString());
 }, Math.min(60, config.leaseSeconds / 3) * 1000);
@@ -319,5 +320,17 @@ if (config.shortcuts) listen(() => { keys += 1; });
 place(tiles());
 rest(list.firstElementChild);
 count();
-fill();
 queue.pump();
+open();
+
+function yields(products) {
+  for (const [n, tile] of [...ahead.entries()].reverse()) if (products.includes(idOf(tile))) ahead.splice(n, 1);
+}
+
+/** What another tab has is left to it. */
+async function open() {
+  await tabs.meet();
+  for (const tile of tiles()) if (tabs.taken.has(idOf(tile))) tile.remove();
+  if (!current()) rest(list.firstElementChild);
+  fill();
+}

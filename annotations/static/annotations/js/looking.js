@@ -38,7 +38,7 @@ export function help() {
     return;
   }
   const list = document.getElementById("help-list");
-  list.replaceChildren(...legend(list.dataset.digits).flatMap(({ keys, text }) => {
+  list.replaceChildren(...legend(list.dataset.digits, list.dataset.shifted).flatMap(({ keys, text }) => {
     const term = document.createElement("dt");
     term.append(...keys.map((key) => Object.assign(document.createElement(key === "…" ? "span" : "kbd"), { textContent: key })));
     return [term, Object.assign(document.createElement("dd"), { textContent: text })];

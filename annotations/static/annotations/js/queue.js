@@ -159,10 +159,19 @@ export class SendQueue extends EventTarget {
     const now = Date.now();
     const stored = this.stored();
     this.entries = stored.filter((e) => e.tab === this.tab || now - e.at > ADOPT_AFTER).map((e) => ({ ...e, tab: this.tab }));
-    const ids = new Set(this.entries.map((e) => e.id));
+    const ids = this.adopted = new Set(this.entries.map((e) => e.id));
     try {
       localStorage.setItem(this.key, JSON.stringify([...stored.filter((e) => !ids.has(e.id)), ...this.entries]));
     } catch { /* as above */ }
+  }
+
+  /** This tab was made as a copy of another, which still has what it had: from now on it is one of its own. */
+  partWays() {
+    this.entries = this.entries.filter((e) => !this.adopted.has(e.id));
+    this.tab = newId();
+    sessionStorage.setItem("tagstudio:tab", this.tab);
+    for (const entry of this.entries) entry.tab = this.tab;
+    this.keep();
   }
 
   changed() { this.tell("change", this.counts); }

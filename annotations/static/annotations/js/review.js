@@ -1,8 +1,10 @@
-// The review screen: one product after the other. The next ones are fetched ahead and swapped in at once; what was
-// decided is sent in the background by the send queue.
+// The review screen: what is decided about the product on the desk, and which key and button does what. The next product
+// is there at once; what was decided is sent in the background by the send queue.
 
 import { chipsOf, decide, facetOf, focused, rest, step, stepFacet, unsaid } from "./chips.js";
 import { chooseWords } from "./choosing.js";
+import { numberWithShift } from "./corrections.js";
+import { Desk, idOf } from "./desk.js";
 import { Facets } from "./facets.js";
 import { say } from "./house.js";
 import { listen } from "./keys.js";
@@ -12,121 +14,21 @@ import { Reasons } from "./reasons.js";
 import { Report } from "./report.js";
 import { askComment, askFamily, askWhy, showComment } from "./sheets.js";
 import { swipes } from "./swipe.js";
+import { Taxonomy } from "./taxonomy.js";
 
 const config = JSON.parse(document.getElementById("review-config").textContent);
 const words = (name, values = {}) => config.words[name].replace(/\{(\w+)\}/g, (whole, key) => values[key] ?? whole);
-const desk = document.getElementById("desk");
 const queue = new SendQueue(`${config.catalogue}:${config.user}`);
 const report = new Report(queue, words, config);
 
-const ahead = []; // forms of products that are ours and come next
-const trail = []; // products we came from, latest last: {product, form}; the form only where nothing was saved
-const passed = new Set(); // products skipped or flagged in this session
+const desk = new Desk({ config, words, queue, notice, signedOut: () => report.signedOut(), leave: () => reasons.close() });
+const current = () => desk.current();
 const sent = new Map(); // queue entry -> its form, to take back what never left
-let filling = null;
 let lastTouch = Date.now();
 let undoing = false;
 
-const current = () => desk.querySelector("form.stage");
-const idOf = (form) => Number(form.dataset.product);
-const facets = new Facets({ url: config.urls.tags, words, current, notice, ask: request, save });
+const facets = new Facets({ taxonomy: new Taxonomy(config.urls.tags), letters: config.shortcuts, words, current, notice, ask: request, save });
 const reasons = new Reasons({ words, missing: (facet) => facets.addTo(facet, null, words("missing", { facet: facet.dataset.label })) });
-
-// -- products in and out -----------------------------------------------------------------------------------------
-
-function show(form, spoken) {
-  reasons.close();
-  desk.replaceChildren(form);
-  form.elements.shown_at.value = new Date().toISOString();
-  history.replaceState(null, "", `${config.urls.page}?${new URLSearchParams({ ...config.filters, product: idOf(form) })}`);
-  scrollTo(0, 0);
-  notice("");
-  prepare(form);
-  if (spoken) say(words(spoken, { title: form.dataset.title }));
-}
-
-function prepare(form) {
-  rest(form, focused(form), { scroll: false });
-}
-
-/** The next product, at once where one is ahead. */
-async function advance(spoken) {
-  for (;;) {
-    const form = ahead.shift();
-    if (!form) break;
-    if (new Date(form.dataset.leaseUntil) > Date.now()) {
-      show(form, spoken);
-      fill();
-      return;
-    }
-  }
-  desk.replaceChildren(document.getElementById("loading").content.cloneNode(true));
-  say(words("loading"));
-  await fill();
-  if (!ahead.length) {
-    await queue.settled();
-    await fill();
-  }
-  if (current()) return;
-  if (ahead.length) show(ahead.shift(), spoken);
-  else nothingLeft();
-}
-
-function nothingLeft() {
-  desk.replaceChildren(document.getElementById("empty").content.cloneNode(true));
-  history.replaceState(null, "", `${config.urls.page}?${new URLSearchParams(config.filters)}`);
-  setTimeout(async () => {
-    if (current()) return;
-    await fill();
-    if (!current() && ahead.length) show(ahead.shift(), "shown");
-    else if (!current()) nothingLeft();
-  }, 15000);
-}
-
-/** Keep enough products ahead. One request at a time; whoever calls meanwhile waits for the same. */
-function fill() {
-  filling ??= fetchAhead().finally(() => { filling = null; });
-  return filling;
-}
-
-async function fetchAhead() {
-  const wanted = config.ahead - ahead.length;
-  if (wanted <= 0) return;
-  const here = [current(), ...ahead].filter(Boolean).map(idOf);
-  const away = [...queue.entries.map((e) => e.about), ...trail.filter((t) => t.form).map((t) => t.product), ...passed];
-  const query = new URLSearchParams({ ...config.filters, count: wanted, exclude: [...new Set([...here, ...away])].join(",") });
-  const forms = await fragments(`${config.urls.next}?${query}`);
-  const known = new Set([current(), ...ahead].filter(Boolean).map(idOf));
-  ahead.push(...forms.filter((form) => !known.has(idOf(form))));
-}
-
-/** Cards from the server, ready to be shown; their pictures begin to load now. */
-async function fragments(url) {
-  let response;
-  try {
-    response = await fetch(url, { headers: { Accept: "application/json, text/html" }, credentials: "same-origin" });
-  } catch {
-    return [];
-  }
-  if (!response.ok) {
-    if (response.status === 401) report.signedOut();
-    else if (response.headers.get("Content-Type")?.includes("json")) notice((await response.json()).message);
-    return [];
-  }
-  const parsed = new DOMParser().parseFromString(await response.text(), "text/html");
-  return [...parsed.querySelectorAll("form.stage")].map((form) => document.importNode(form, true));
-}
-
-/** A product by its id, as it stands now, on screen; what was on screen comes right after it. */
-async function bringBack(product) {
-  const [form] = await fragments(`${config.urls.card}?product=${product}`);
-  if (!form) return false;
-  const here = current();
-  if (here && idOf(here) !== product) ahead.unshift(here);
-  for (const [place, other] of [...ahead.entries()].reverse()) if (idOf(other) === product) ahead.splice(place, 1);
-  show(form, "shown");
-  return true;
-}
 
 // -- deciding ----------------------------------------------------------------------------------------------------
 
@@ -151,9 +53,9 @@ function send(form, how, url, extra, spoken) {
   for (const [name, value] of extra) fields.append(name, value);
   const entry = queue.push({ kind: "save", url, body: fields.toString(), about: idOf(form), title: form.dataset.title, mine: mineOf(form) });
   sent.set(entry.id, form);
-  trail.push({ product: idOf(form), form: null });
+  desk.trail.push({ product: idOf(form), form: null });
   report.count(1 + extra.length);
-  advance(spoken);
+  desk.advance(spoken);
   requestAnimationFrame(() => setTimeout(() => performance.measure("save-to-next", { start: began })));
 }
 
@@ -172,8 +74,9 @@ async function family(button, how) {
   if (form !== current()) return;
   if (!html) notice(words("failed"));
   if (!chosen) { rest(form, focused(form)); return; }
-  for (const value of chosen) passed.add(Number(value.split(":")[0]));
-  for (const [place, other] of [...ahead.entries()].reverse()) if (passed.has(idOf(other))) ahead.splice(place, 1);
+  const reached = chosen.map((value) => Number(value.split(":")[0]));
+  for (const product of reached) desk.passed.add(product);
+  desk.forget(reached);
   send(form, how, config.urls.saveFamily, chosen.map((value) => ["variant", value]), "applied");
 }
 
@@ -227,10 +130,10 @@ function request(facet, text) {
 function pass(kind, url, extra, spoken) {
   const form = current();
   if (!form) return;
-  passed.add(idOf(form));
-  trail.push({ product: idOf(form), form: null });
+  desk.passed.add(idOf(form));
+  desk.trail.push({ product: idOf(form), form: null });
   queue.push({ kind, url, body: new URLSearchParams({ product: idOf(form), ...extra }).toString(), about: idOf(form), title: form.dataset.title });
-  advance(spoken);
+  desk.advance(spoken);
 }
 
 async function flag() {
@@ -254,36 +157,13 @@ function toGrid() {
   location.assign(`${config.urls.grid}?${new URLSearchParams(about)}`);
 }
 
-function nextProduct() {
-  const form = current();
-  if (!form) return;
-  trail.push({ product: idOf(form), form });
-  advance("shown");
-}
-
-async function lastProduct() {
-  const before = trail.pop();
-  if (!before) {
-    notice(words("first"));
-    return;
-  }
-  if (before.form) {
-    if (current()) ahead.unshift(current());
-    show(before.form, "shown");
-    return;
-  }
-  while (queue.about(before.product).some((e) => e.state === "waiting")) await new Promise((r) => queue.addEventListener("change", r, { once: true }));
-  if (!(await bringBack(before.product))) trail.push(before);
-}
-
 async function takeBack() {
   if (undoing) return;
   const unsent = queue.takeBack();
   if (unsent && sent.has(unsent.id)) {
-    if (current()) ahead.unshift(current());
-    trail.pop();
+    desk.trail.pop();
     report.count(-1);
-    show(sent.get(unsent.id), "shown");
+    desk.again(sent.get(unsent.id));
     return;
   }
   await reverse(config.urls.undo, -1);
@@ -303,10 +183,10 @@ async function reverse(url, count) {
     const [product] = answer.body.products;
     if (product !== undefined && count < 0) {
       report.count(-1);
-      await bringBack(product);
+      await desk.bringBack(product);
     } else if (product !== undefined) {
       report.count(1);
-      if (current() && idOf(current()) === product) await advance();
+      if (current() && idOf(current()) === product) await desk.advance();
     }
     notice(answer.body.message);
     say(answer.body.message);
@@ -343,6 +223,11 @@ const DOES = {
     const chip = current() && focused(current());
     if (chip) facets.addTo(facetOf(chip), chip.dataset.tag && chip.checked ? chip : null);
   },
+  "correct-this": (number) => {
+    const chip = number.closest(".pick").firstElementChild;
+    rest(chip.form, chip);
+    facets.addTo(facetOf(chip), chip);
+  },
   "add": (button) => facets.addTo(facetOf(button)),
   "pick": (button) => facets.pick(button),
   "evidence": () => goRound(current(), words),
@@ -350,8 +235,8 @@ const DOES = {
   "last-chip": () => current() && step(current(), -1),
   "next-facet": () => current() && stepFacet(current(), 1),
   "last-facet": () => current() && stepFacet(current(), -1),
-  "next-product": nextProduct,
-  "last-product": lastProduct,
+  "next-product": () => desk.next(),
+  "last-product": () => desk.back(),
   "next-picture": () => nextPicture(current()),
   "unsaved": () => report.list(),
   "retry": () => queue.retry(),
@@ -377,7 +262,7 @@ document.addEventListener("submit", (event) => {
     save("key");
   }
 });
-desk.addEventListener("change", (event) => {
+desk.room.addEventListener("change", (event) => {
   if (!event.target.matches(".pick > input")) return;
   decide(event.target, event.target.checked);
   rest(event.target.form, event.target);
@@ -385,16 +270,16 @@ desk.addEventListener("change", (event) => {
   if (event.target.checked) reasons.close();
   else reasons.offer(event.target);
 });
-swipes(desk, ".pick", (pick, yes) => {
+swipes(desk.room, ".pick", (pick, yes) => {
   rest(pick.closest("form"), pick.firstElementChild);
   sayToChip(yes);
 });
-swipes(desk, ".product", (_product, yes) => sayToChip(yes));
-desk.addEventListener("focusin", (event) => {
+swipes(desk.room, ".product", (_product, yes) => sayToChip(yes));
+desk.room.addEventListener("focusin", (event) => {
   if (event.target.matches(".pick > input") && !event.target.classList.contains("at-chip")) rest(event.target.form, event.target);
 });
-desk.addEventListener("facet:rest", (event) => facets.numbers(event.target));
-desk.addEventListener("facet:leave", (event) => { event.target.querySelector(".more").hidden = true; });
+desk.room.addEventListener("facet:rest", (event) => facets.numbers(event.target));
+desk.room.addEventListener("facet:leave", (event) => { event.target.querySelector(".more").hidden = true; });
 document.addEventListener("keydown", () => { lastTouch = Date.now(); });
 
 queue.addEventListener("done", ({ detail: { entry, answer } }) => {
@@ -413,29 +298,17 @@ report.addEventListener("keep-mine", ({ detail: entry }) => {
   queue.change(entry.id, { body: fields.toString() });
 });
 report.addEventListener("take-theirs", ({ detail: entry }) => queue.drop(entry.id));
-report.addEventListener("show", ({ detail: entry }) => bringBack(entry.about));
+report.addEventListener("show", ({ detail: entry }) => desk.bringBack(entry.about));
 
 addEventListener("beforeunload", (event) => {
   if (queue.counts.open) event.preventDefault();
 });
 
-/** While somebody works here, what is on screen and ahead stays theirs. */
-setInterval(async () => {
-  const mine = [current(), ...ahead].filter(Boolean);
-  if (!mine.length || Date.now() - lastTouch > config.leaseSeconds * 1000) return;
-  const answer = await post(config.urls.renew, new URLSearchParams(mine.map((form) => ["product", idOf(form)])).toString());
-  if (!answer.ok) return;
-  const kept = new Set(answer.body.products);
-  const until = new Date(Date.now() + config.leaseSeconds * 1000).toISOString();
-  for (const form of mine) {
-    if (kept.has(idOf(form))) form.dataset.leaseUntil = until;
-    else if (form === current()) notice(words("leaseLost"));
-    else ahead.splice(ahead.indexOf(form), 1);
-  }
-}, Math.min(60, config.leaseSeconds / 3) * 1000);
+setInterval(() => desk.renew(lastTouch), Math.min(60, config.leaseSeconds / 3) * 1000);
 
-if (config.shortcuts) listen();
-if (current()) prepare(current());
-else if (!document.querySelector("#conflicts .conflict")) nothingLeft();
-fill();
+if (config.shortcuts) {
+  listen();
+  numberWithShift(current);
+}
+desk.open();
 queue.pump();

@@ -1,0 +1,1 @@
+"""Words that must not be read, sent or suggested: personal data, and lists of blocked words. No torch."""
