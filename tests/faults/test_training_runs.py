@@ -47,6 +47,7 @@ RUNS = int(os.environ.get("FAULT_RUNS", "20"))
 FIRST = int(os.environ.get("FAULT_FIRST", "0"))  # twenty in parts: which faults a run meets depends on its number alone
 SEED = int(os.environ.get("FAULT_SEED", "6"))
 SILENCE_S = os.environ.get("FAULT_SILENCE", "60")  # more than torch takes to be read: on a busy machine that is minutes
+PATIENCE_S = 180 + float(SILENCE_S)  # a halted child is let alone for as long as the silence lasts
 EVERY_S = 0.5
 EDGE, EDGE_S = 0.1, 3.0  # places below 0 and above 1: so long before the first step, or after the last
 ENVIRONMENT = {
@@ -105,7 +106,7 @@ def job_of(run: TrainingRun) -> Job:
     return Job.objects.get(pk=run.job_id)
 
 
-def ended(run: TrainingRun, seconds: float = 240) -> TrainingRun:
+def ended(run: TrainingRun, seconds: float = PATIENCE_S) -> TrainingRun:
     until(lambda: not job_of(run).live, seconds)
     return TrainingRun.objects.select_related("job", "model_version").get(pk=run.pk)
 
@@ -145,10 +146,10 @@ def came_to(run: TrainingRun, steps: int) -> float:
 def reach(run: TrainingRun, place: float, steps: int) -> bool:
     """Whether it came so far while it could still be disturbed. ``place`` is from -EDGE to 1 + EDGE."""
     if place < 0:
-        until(lambda: child_of(run) or not job_of(run).live, 240)
+        until(lambda: child_of(run) or not job_of(run).live, PATIENCE_S)
         time.sleep((EDGE + place) / EDGE * EDGE_S)
     else:
-        until(lambda: came_to(run, steps) >= min(place, 1 + EDGE / 2) or not job_of(run).live, 240)
+        until(lambda: came_to(run, steps) >= min(place, 1 + EDGE / 2) or not job_of(run).live, PATIENCE_S)
         time.sleep(max(0.0, place - 1) / EDGE * EDGE_S)
     return job_of(run).live
 
@@ -171,7 +172,8 @@ def disturb(shop: Shop, run: TrainingRun, fault: str, rng: random.Random) -> str
         halt(stalled)
         shop.hire()  # takes over when the lease is over, and ends what the other one started
         until(
-            lambda: job_of(run).owner.split(":")[-2] == str(shop.workers[-1].process.pid) or not job_of(run).live, 240
+            lambda: job_of(run).owner.split(":")[-2] == str(shop.workers[-1].process.pid) or not job_of(run).live,
+            PATIENCE_S,
         )
         stalled.process.send_signal(signal.SIGCONT)
         time.sleep(2)
@@ -180,7 +182,7 @@ def disturb(shop: Shop, run: TrainingRun, fault: str, rng: random.Random) -> str
         training.cancel_training(run=run, user=None)
     elif fault == "pause":
         training.pause_training(run=run, user=None)
-        until(lambda: rests(run), 240)
+        until(lambda: rests(run), PATIENCE_S)
         assert child_of(run) is None, "what it computed on is free"
         training.resume_training(run=run, user=None)
     elif fault == "kill while pausing":
@@ -188,7 +190,7 @@ def disturb(shop: Shop, run: TrainingRun, fault: str, rng: random.Random) -> str
         time.sleep(rng.uniform(0, 0.3))
         shop.workers.pop().kill()
         shop.hire()
-        until(lambda: rests(run), 240)
+        until(lambda: rests(run), PATIENCE_S)
         training.resume_training(run=run, user=None)
     return fault
 
