@@ -68,7 +68,8 @@ def makers() -> dict[str, Make]:
 def form(name: str) -> Any:
     """The encoder in this form; ``""`` is the exact one. Raises Missing."""
     from ml.encoders.base import read_card
-    from ml.encoders.onnx import GRAPH, OnnxEncoder, seal
+    from ml.encoders.onnx import OnnxEncoder
+    from ml.encoders.served import GRAPH, seal
     from ml.encoders.tokens import TOKENIZER
 
     root = Path(tempfile.gettempdir()) / "bench-models-encoders"
@@ -83,7 +84,7 @@ def form(name: str) -> Any:
     folder = Path(tempfile.mkdtemp(dir=root))
     makers()[name](source / GRAPH, folder / GRAPH)
     shutil.copy2(source / TOKENIZER, folder / TOKENIZER)
-    sealed = seal(folder, {k: v for k, v in card.items() if k not in ("hash", "kind", "graph")})
+    sealed = seal(folder, "onnx", {k: v for k, v in card.items() if k not in ("hash", "kind")})
     return OnnxEncoder(folder, sealed, threads=1)
 
 

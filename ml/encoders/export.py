@@ -22,8 +22,9 @@ import torch
 from torch import nn
 
 from ml.encoders.lstm import onnx_translations
-from ml.encoders.onnx import GRAPH, POOLED, STATES, OnnxEncoder, seal
+from ml.encoders.onnx import POOLED, STATES, OnnxEncoder
 from ml.encoders.packaged import MAX_LENGTH, PACKAGED_SHA256, check_packaged, packaged_folder
+from ml.encoders.served import GRAPH, seal
 from ml.encoders.tokens import TokenReader
 
 OPSET = 18
@@ -102,7 +103,7 @@ def export_text_encoder(
         backend.save(str(temporary / "tokenizer.json"))
         dim = int(model.config.hidden_size)  # type: ignore[union-attr,arg-type]
         card = {"dim": dim, "max_length": max_length, "pooling": pooling, "pad_id": pad, "origin": origin}
-        sealed = seal(temporary, card)
+        sealed = seal(temporary, "onnx", card)
         served = OnnxEncoder.load(temporary)
         here = _embed_served(served, sample_texts)
         there = _embed_torch(wrapped, served, sample_texts)
@@ -169,7 +170,7 @@ def _quantise(folder: Path, card: dict[str, Any], exact: np.ndarray, texts: Sequ
     reader = TokenReader(folder, card)
     quantise_graph(folder / GRAPH, trial / GRAPH, [reader.batch([ids]) for ids in reader.ids(texts)])
     shutil.copy2(folder / "tokenizer.json", trial / "tokenizer.json")
-    seal(trial, {**card, "int8": True})
+    seal(trial, "onnx", {**card, "int8": True})
     agreement = top1_agreement(exact, _embed_served(OnnxEncoder.load(trial), texts))
     report: dict[str, Any] = {"agreement": agreement, "int8": agreement >= AGREEMENT}
     if report["int8"]:

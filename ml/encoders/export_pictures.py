@@ -16,8 +16,8 @@ from ml.encoders.export import OPSET, export_text_encoder
 from ml.encoders.fusion import FusedEncoder, ProductEncoder
 from ml.encoders.hf import TextEncoder
 from ml.encoders.lstm import onnx_translations
-from ml.encoders.onnx import GRAPH
-from ml.encoders.pictures import VISION, OnnxFused, OnnxVision, seal
+from ml.encoders.pictures import VISION, OnnxFused, OnnxVision
+from ml.encoders.served import GRAPH, seal
 from ml.encoders.tokens import TOKENIZER
 from ml.encoders.vision import VisionEncoder
 

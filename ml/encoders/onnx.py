@@ -7,47 +7,32 @@ Its directory holds ``encoder.json``, ``tokenizer.json`` and ``model.onnx``. The
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from tokenizers import Tokenizer
 
-from ml.bundle import sha256_file
-from ml.encoders.base import EncoderError, normalise, read_card, write_card
-from ml.encoders.tokens import TOKENIZER, UNREADABLE, TokenReader, session
+from ml.encoders.base import EncoderError, normalise
+from ml.encoders.served import GRAPH, ServedEncoder
+from ml.encoders.tokens import TokenReader, session
 from ml.examples import Example
 from ml.text import render
 
-GRAPH = "model.onnx"
 POOLED, STATES = "pooled_embedding", "token_states"  # outputs of a graph; the second where a span head reads them
 TOKENS_PER_BATCH = 2048  # real and padding tokens of one call: keeps the working set inside the cache
 
 
-class OnnxEncoder:
+class OnnxEncoder(ServedEncoder):
     """Reads a directory written by :mod:`ml.encoders.export`. Texts of like lengths are computed together."""
 
+    kind = "onnx"
+
     def __init__(self, directory: Path, card: dict[str, Any], threads: int = 0) -> None:
-        self._directory = directory
-        self._card = card
-        self._session = session(directory / card.get("graph", GRAPH), threads=threads)
+        super().__init__(directory, card)
+        self._session = session(directory / GRAPH, threads=threads)
         self._reader = TokenReader(directory, card)
-
-    @property
-    def directory(self) -> Path:
-        """Where its files lie."""
-        return self._directory
-
-    @property
-    def hash(self) -> str:
-        return str(self._card["hash"])
-
-    @property
-    def dim(self) -> int:
-        return int(self._card["dim"])
 
     def embed(self, examples: Sequence[Example]) -> np.ndarray:
         return self.embed_texts([render(e).text for e in examples])
@@ -101,32 +86,3 @@ class OnnxEncoder:
     def _run(self, ids: Sequence[Sequence[int]], name: str) -> np.ndarray:
         output: np.ndarray = self._session.run([name], self._reader.batch(ids))[0]
         return output
-
-    def save(self, directory: Path) -> None:
-        """Copies the directory it was loaded from."""
-        if directory.resolve() != self._directory.resolve():
-            directory.mkdir(parents=True, exist_ok=True)
-            for name in (TOKENIZER, *_graph_files(self._directory)):
-                shutil.copy2(self._directory / name, directory / name)
-            write_card(directory, self._card)
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        return cls(directory, read_card(directory, "onnx"))
-
-
-def seal(directory: Path, card: dict[str, Any]) -> dict[str, Any]:
-    """Write ``encoder.json`` for a directory whose graph and tokenizer are in place; returns the whole card.
-
-    The hash covers the graph, the tokenizer and how they are used.
-    """
-    digest = hashlib.sha256(f"{card['max_length']} {card['pooling']} {UNREADABLE:.3f}".encode())
-    for name in (TOKENIZER, *_graph_files(directory)):
-        digest.update(sha256_file(directory / name).encode())
-    whole = {"kind": "onnx", "graph": GRAPH, **card, "hash": digest.hexdigest()}
-    write_card(directory, whole)
-    return whole
-
-
-def _graph_files(directory: Path) -> list[str]:
-    return sorted(p.name for p in directory.iterdir() if p.suffix in {".onnx", ".data"})

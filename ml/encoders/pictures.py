@@ -11,17 +11,15 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
-from ml.bundle import sha256_file
-from ml.encoders.base import PICTURE, TEXT, EncoderError, normalise, read_card, write_card
-from ml.encoders.onnx import GRAPH
-from ml.encoders.tokens import TOKENIZER, UNREADABLE, TokenReader, session
+from ml.encoders.base import PICTURE, TEXT, EncoderError, normalise
+from ml.encoders.served import GRAPH, ServedEncoder
+from ml.encoders.tokens import TokenReader, session
 from ml.examples import Example
 from ml.pictures import read_pictures
 from ml.text import render
@@ -32,30 +30,19 @@ VISION = "vision"
 log = logging.getLogger(__name__)
 
 
-class OnnxVision:
+class OnnxVision(ServedEncoder):
     """Products to unit vectors by their pictures; rows of zeros where there is none that can be read."""
 
+    kind = "vision"
     reads = frozenset({PICTURE})
 
     def __init__(self, directory: Path, card: dict[str, Any]) -> None:
-        self._directory, self._card = directory, card
+        super().__init__(directory, card)
         self._session = session(directory / GRAPH, spinning=False)
         try:
-            self.size, self.cells, self._width = int(card["size"]), int(card["cells"]), int(card["dim"])
+            self.size, self.cells = int(card["size"]), int(card["cells"])
         except (KeyError, TypeError, ValueError) as error:
             raise EncoderError(f"{directory.name}: its card lacks {error}") from error
-
-    @property
-    def directory(self) -> Path:
-        return self._directory
-
-    @property
-    def hash(self) -> str:
-        return str(self._card["hash"])
-
-    @property
-    def dim(self) -> int:
-        return self._width
 
     def states(self, paths: Sequence[str]) -> np.ndarray:
         """``(n, cells, d)`` float32 of pictures by path; zeros where there is none, or none that can be read (its name
@@ -72,13 +59,6 @@ class OnnxVision:
     def embed(self, examples: Sequence[Example]) -> np.ndarray:
         return normalise(self.states([e.image for e in examples]).mean(axis=1))
 
-    def save(self, directory: Path) -> None:
-        _copy(self._directory, directory, [GRAPH], self._card)
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        return cls(directory, read_card(directory, "vision"))
-
 
 class PictureStates:
     """The states of a vision encoder as rows of numbers, for a cache: ``dim`` is cells x width, rows of any length."""
@@ -94,30 +74,19 @@ class PictureStates:
         return self._vision.states([e.image for e in examples]).reshape(len(examples), -1)
 
 
-class OnnxFused:
+class OnnxFused(ServedEncoder):
     """Text and picture together; a row of zeros where there is neither. A text of which the vocabulary lacks a third
     counts as missing, as for a text encoder alone."""
 
+    kind = "fused"
     reads = frozenset({TEXT, PICTURE})
 
     def __init__(self, directory: Path, card: dict[str, Any]) -> None:
-        self._directory, self._card = directory, card
+        super().__init__(directory, card)
         self._session = session(directory / GRAPH, spinning=False)
         self.vision = OnnxVision.load(directory / VISION)
         self.part = PictureStates(self.vision)
         self._reader = TokenReader(directory, card)
-
-    @property
-    def directory(self) -> Path:
-        return self._directory
-
-    @property
-    def hash(self) -> str:
-        return str(self._card["hash"])
-
-    @property
-    def dim(self) -> int:
-        return int(self._card["dim"])
 
     def embed(self, examples: Sequence[Example]) -> np.ndarray:
         return self.embed_with(examples, self.part.embed(examples))
@@ -150,30 +119,3 @@ class OnnxFused:
             }  # fmt: skip
             out[rows] = self._session.run(["pooled_embedding"], given)[0]
         return normalise(out)
-
-    def save(self, directory: Path) -> None:
-        _copy(self._directory, directory, [GRAPH, TOKENIZER], self._card)
-        self.vision.save(directory / VISION)
-
-    @classmethod
-    def load(cls, directory: Path) -> Self:
-        return cls(directory, read_card(directory, "fused"))
-
-
-def seal(directory: Path, kind: str, card: dict[str, Any]) -> dict[str, Any]:
-    """Write ``encoder.json`` for files that are in place; the hash covers them, their parts and how they are used."""
-    digest = hashlib.sha256(f"{kind} {sorted(card.items())} {UNREADABLE:.3f}".encode())
-    for file in sorted(directory.rglob("*")):
-        if file.suffix in {".onnx", ".data"} or file.name == TOKENIZER:
-            digest.update(f"{file.relative_to(directory).as_posix()} {sha256_file(file)}".encode())
-    whole = {"kind": kind, **card, "hash": digest.hexdigest()}
-    write_card(directory, whole)
-    return whole
-
-
-def _copy(source: Path, target: Path, names: Sequence[str], card: dict[str, Any]) -> None:
-    if target.resolve() != source.resolve():
-        target.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            shutil.copy2(source / name, target / name)
-        write_card(target, card)

@@ -19,7 +19,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml.encoders.base import Encoder, EncoderError, read_card
-from ml.encoders.onnx import GRAPH, OnnxEncoder, seal
+from ml.encoders.onnx import OnnxEncoder
+from ml.encoders.served import GRAPH, seal
 from ml.encoders.tokens import TOKENIZER, TokenReader
 from ml.evaluation.smaller import same_answers
 from ml.examples import Example
@@ -73,9 +74,9 @@ def quantise(source: Path, target: Path) -> None:
         logging.getLogger().setLevel(logging.ERROR)
         reader = TokenReader(source, card)
         feeds = [reader.batch([ids]) for ids in reader.ids(SAMPLE_TEXTS) if reader.knows(ids)]
-        quantise_graph(source / card.get("graph", GRAPH), half / GRAPH, feeds)
+        quantise_graph(source / GRAPH, half / GRAPH, feeds)
         shutil.copy2(source / TOKENIZER, half / TOKENIZER)
-        seal(half, {**{k: v for k, v in card.items() if k not in ("hash", "kind", "graph")}, "int8": True})
+        seal(half, "onnx", {**{k: v for k, v in card.items() if k not in ("hash", "kind")}, "int8": True})
         half.chmod(0o755)
         half.rename(target)
     finally:
