@@ -16,18 +16,24 @@ from typing import Any
 
 import numpy as np
 
+from ml.search_space import NEVER, USUAL, USUAL_WORD
 from ml.training.plan import Plan, PlanError
+from ml.training.plan_fields import typed
 
 METHODS = ("grid", "random", "tpe")
 MOST_TRIALS = 500
 LEAST_OTHERS = 4  # that have come as far, before a trial is compared with them
 FREE_SHARE = 0.2  # of its first fold, in which no trial is stopped
-# no matter of the result, or what it is judged by
-OUTSIDE = ("device", "precision", "threads", "checkpoint_every_s", "heldout_share", "validation_share", "seed")
+MOST_ROWS = 100_000  # of a grid that are looked at for plans that can be followed
 
 
 class SearchError(ValueError):
-    """A search that cannot be done; the message names what is wrong and what it may be."""
+    """A search that cannot be done; the message names what is wrong and what it may be, ``field`` the plan's field whose
+    values it is about (empty: none)."""
+
+    def __init__(self, message: str, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ class Trial:
 
 @dataclass(frozen=True)
 class Search:
-    """What to search. ``space``: plan field to a list of values, or to ``{"low", "high", "log", "points"}``."""
+    """What to search. ``space``: plan field to a list of values, to ``{"low", "high", "log", "points"}``, or to
+    ``"usual"``, which is what :mod:`ml.search_space` has for the field."""
 
     space: tuple[Dimension, ...]
     base: dict[str, Any] = field(default_factory=dict)
@@ -90,7 +97,7 @@ class Search:
         if unknown := sorted(set(data) - known):
             raise SearchError(f"{unknown[0]}: not a field of a search; fields are {', '.join(sorted(known))}")
         plan = Plan.from_json(base)
-        space = data.get("space")
+        space = settled(data.get("space"))
         if not isinstance(space, Mapping) or not space:
             raise SearchError(
                 'space: say what to vary, such as {"learning_rate": {"low": 1e-5, "high": 1e-3, "log": true}}'
@@ -111,8 +118,11 @@ class Search:
                 raise SearchError(f"{name}: {value!r} is not a whole number from {low} to {high}")
         if self.method == "grid":
             if endless := [d.name for d in self.space if not d.values and d.points < 2]:
-                raise SearchError(f"space: a grid needs values, or 'points' (2 or more), for {endless[0]}")
-            return replace(self, trials=min(self.trials, math.prod(len(d.grid()) for d in self.space)))
+                raise SearchError(f"space: a grid needs values, or 'points' (2 or more), for {endless[0]}", endless[0])
+            rows = sum(1 for _ in itertools.islice(_rows(self), self.trials))
+            if not rows:
+                raise SearchError("space: no combination of its values makes a plan that can be followed")
+            return replace(self, trials=rows)
         return self
 
     def plan(self, changes: Mapping[str, Any]) -> Plan:
@@ -122,14 +132,13 @@ class Search:
 def propose(search: Search, number: int, trials: Sequence[Trial]) -> dict[str, Any]:
     """The changes of trial ``number`` (from 1), given the others. Equal questions have equal answers.
 
-    Changes that make no plan together (an adapter and adversarial training, say) are drawn again.
+    Changes that make no plan together (an adapter and adversarial training, say) are drawn again; a grid leaves them out.
     """
     if search.method == "grid":
-        rows = itertools.product(*(d.grid() for d in search.space))
-        row = next(itertools.islice(rows, number - 1, None), None)
+        row = next(itertools.islice(_rows(search), number - 1, None), None)
         if row is None:
             raise SearchError(f"the grid has fewer than {number} points")
-        return dict(zip((d.name for d in search.space), row, strict=True))
+        return row
     draws = _by_tpe(search, number, trials) if search.method == "tpe" else _at_random(search, number)
     for changes in itertools.islice(draws, 100):
         try:
@@ -155,6 +164,19 @@ def worth_it(search: Search, mine: Trial, others: Sequence[Trial]) -> bool:
     return len(known) < LEAST_OTHERS or best >= statistics.median(known)
 
 
+def settled(space: Any) -> Any:
+    """The space with what is usual in place of the word; anything that is no space is left for whoever checks it.
+
+    Raises SearchError for a field that has nothing usual.
+    """
+    if not isinstance(space, Mapping):
+        return space
+    for name, value in space.items():
+        if value == USUAL_WORD and name not in USUAL:
+            raise SearchError(f"space: nothing is usual for {name}; say its values", name)
+    return {name: USUAL[name] if value == USUAL_WORD else value for name, value in space.items()}
+
+
 def best(trials: Sequence[Trial]) -> Trial | None:
     done = [trial for trial in trials if trial.state == "done" and trial.score is not None]
     return max(done, key=lambda trial: (trial.score or 0.0, -trial.number), default=None)
@@ -166,6 +188,17 @@ def _at(trial: Trial, at: float) -> float | None:
     if not before or (trial.state != "done" and trial.reports[-1][0] < at):
         return None
     return before[-1]
+
+
+def _rows(search: Search) -> Iterator[dict[str, Any]]:
+    """The grid's combinations that make a plan, in order."""
+    for row in itertools.islice(itertools.product(*(d.grid() for d in search.space)), MOST_ROWS):
+        changes = dict(zip((d.name for d in search.space), row, strict=True))
+        try:
+            search.plan(changes)
+        except PlanError:
+            continue
+        yield changes
 
 
 def _at_random(search: Search, number: int) -> Iterator[dict[str, Any]]:
@@ -217,24 +250,27 @@ def _distribution(optuna: Any, d: Dimension) -> Any:
 
 def _dimension(name: str, value: Any, plan: Plan) -> Dimension:
     spec = next((spec for spec in fields(Plan) if spec.name == name), None)
-    if spec is None or name in OUTSIDE:
-        raise SearchError(f"space: {name} is no field of a plan that can be searched")
+    if spec is None:
+        raise SearchError(f"space: {name} is no field of a plan", name)
+    if name in NEVER:
+        raise SearchError(f"space: {name} can't be searched: {NEVER[name]}", name)
     if isinstance(value, list | tuple):
         if not value:
-            raise SearchError(f"space: {name} has no values")
-        made = Dimension(name, values=tuple(value))
+            raise SearchError(f"space: {name} has no values", name)
+        made = Dimension(name, values=tuple(typed(spec, one) for one in value))
         tried = made.values
     elif isinstance(value, Mapping) and {"low", "high"} <= set(value) <= {"low", "high", "log", "points"}:
         numbers = [value["low"], value["high"], value.get("points", 0)]
         if not all(isinstance(n, int | float) and not isinstance(n, bool) for n in numbers):
-            raise SearchError(f"space: low, high and points of {name} are numbers")
+            raise SearchError(f"space: low, high and points of {name} are numbers", name)
         low, high, log = float(numbers[0]), float(numbers[1]), bool(value.get("log", False))
         if not low < high or (log and low <= 0):
-            raise SearchError(f"space: {name} needs low below high{', and above 0 to be logarithmic' if log else ''}")
+            above = ", and above 0 to be logarithmic" if log else ""
+            raise SearchError(f"space: {name} needs low below high{above}", name)
         made = Dimension(name, low=low, high=high, log=log, whole=type(spec.default) is int, points=int(numbers[2]))
         tried = (made._as(low), made._as(high))
     else:
-        raise SearchError(f'space: {name} takes a list of values, or {{"low": …, "high": …, "log": true}}')
+        raise SearchError(f'space: {name} takes a list of values, or {{"low": …, "high": …, "log": true}}', name)
     for one in tried:
         _fits(plan, name, one)
     return made
@@ -248,4 +284,4 @@ def _fits(plan: Plan, name: str, value: Any) -> None:
         try:  # some fields need others (adapters no frozen blocks): the base may have them
             replace(plan, **{name: value})
         except PlanError:
-            raise SearchError(f"space: {error}") from error
+            raise SearchError(f"space: {error}", name) from error

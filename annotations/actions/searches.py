@@ -25,13 +25,14 @@ NAME_LENGTH = 60
 
 
 def start_search(*, catalogue: Catalogue, user: User | None, plan: dict[str, Any], rules: dict[str, Any]) -> PlanSearch:
-    """rules: ``space``, ``method`` (grid, random, tpe), ``trials``, ``folds``, ``seed``, ``prune``.
+    """rules: ``space``, ``method`` (grid, random, tpe), ``trials``, ``folds``, ``seed``, ``prune``. The space holds values,
+    a range, or "usual" for each field that is varied; what is usual now is what the search keeps.
 
     Raises Refused naming what cannot be followed.
     """
     from annotations import bridge  # loads numpy and more: only when somebody wants to search
 
-    whole, count = bridge.checked_search(rules, plan)
+    whole, rules, count = bridge.checked_search(rules, plan)
     with transaction.atomic():
         search = create_next(PlanSearch, catalogue=catalogue, user=user, plan=whole, rules=rules)
         for number in range(1, count + 1):

@@ -22,7 +22,8 @@ ACTS = {"cancel": cancel_search, "pause": pause_search, "resume": resume_search}
 
 class SearchRules(Strict):
     space = serializers.DictField(
-        help_text='plan field to a list of values, or to {"low", "high", "log", "points"} (points: in a grid)'
+        help_text='plan field to a list of values, to {"low", "high", "log", "points"} (points: in a grid), or to "usual", '
+        "as plan-searches/fields/ has it"
     )
     method = serializers.ChoiceField(["grid", "random", "tpe"], default="tpe")
     trials = serializers.IntegerField(default=20, min_value=1, max_value=500)
@@ -96,6 +97,35 @@ class Searches(CatalogueDoor):
         asked = self.body(NewSearch)
         search = start_search(catalogue=self.catalogue, user=self.user, plan=asked["plan"], rules=dict(asked["rules"]))
         return Response(show_search(search), status=202)
+
+
+class SearchFieldSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    name = serializers.CharField()
+    section = serializers.CharField()
+    usual = serializers.JSONField(
+        allow_null=True, help_text='what "usual" stands for, as a space has it; null where values have to be said'
+    )
+    never = serializers.BooleanField(help_text="no search can vary it")
+    why = serializers.CharField(
+        help_text="why nothing is usual, or why no search can vary it; empty where it is offered"
+    )
+
+
+class SearchFieldsSerializer(serializers.Serializer):  # type: ignore[type-arg]
+    fields = SearchFieldSerializer(many=True)  # type: ignore[assignment]
+
+
+class SearchFields(CatalogueDoor):
+    needs = {"GET": LOOK}
+
+    @extend_schema(
+        tags=["training"], responses={200: SearchFieldsSerializer, **PROBLEMS}, summary="What a search may vary",
+        description="Every field of a plan, with what is usually tried.",
+    )  # fmt: skip
+    def get(self, request: Request, slug: str) -> Response:
+        from annotations import bridge  # loads numpy and more
+
+        return Response({"fields": SearchFieldSerializer(bridge.search_fields(), many=True).data})
 
 
 class SearchDoor(CatalogueDoor):

@@ -99,6 +99,7 @@ urlpatterns = [
     path(CATALOGUE + "training-runs/<int:id>/pause/", training.PauseRun.as_view(), name="run_pause"),
     path(CATALOGUE + "training-runs/<int:id>/resume/", training.ResumeRun.as_view(), name="run_resume"),
     path(CATALOGUE + "plan-searches/", searches.Searches.as_view(), name="plan_searches"),
+    path(CATALOGUE + "plan-searches/fields/", searches.SearchFields.as_view(), name="plan_search_fields"),
     path(CATALOGUE + "plan-searches/<int:id>/", searches.OneSearch.as_view(), name="plan_search"),
     path(CATALOGUE + "plan-searches/<int:id>/<slug:act>/", searches.ActOnSearch.as_view(), name="plan_search_act"),
     path(CATALOGUE + "plan-presets/", searches.Presets.as_view(), name="plan_presets"),

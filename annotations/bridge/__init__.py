@@ -16,7 +16,14 @@ from annotations.bridge.plans import PlanField, checked_plan, plan_fields, plan_
 from annotations.bridge.proof import measure_learning
 from annotations.bridge.relations import Relation, learned_relations
 from annotations.bridge.rows import encoders_root
-from annotations.bridge.searching import checked_search, proposed, worth_going_on
+from annotations.bridge.searching import (
+    SearchField,
+    checked_search,
+    proposed,
+    read_space,
+    search_fields,
+    worth_going_on,
+)
 from annotations.bridge.second_look import doubted_decisions
 from annotations.bridge.shelf import files_here, is_there
 from annotations.bridge.shelf import put as share
@@ -33,6 +40,7 @@ __all__ = [
     "Order",
     "PlanField",
     "Relation",
+    "SearchField",
     "calibrate_instant",
     "checked_plan",
     "checked_search",
@@ -58,7 +66,9 @@ __all__ = [
     "proposed",
     "prune",
     "rank",
+    "read_space",
     "reads_both",
+    "search_fields",
     "serving",
     "share",
     "suggest",

@@ -3,23 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from annotations.actions.errors import Refused
+from annotations.bridge.plans import plan_fields
 from annotations.models import Job, SearchTrial
-from ml.search import Search, SearchError, Trial, propose, worth_it
+from ml.search import Search, SearchError, Trial, propose, settled, worth_it
+from ml.search_space import NEVER, SAID_ALONE, USUAL, Space, read, written
 from ml.training.plan import PlanError
 
 
-def checked_search(rules: Mapping[str, Any], plan: Mapping[str, Any]) -> tuple[dict[str, Any], int]:
-    """``(the whole plan to vary, how many trials there will be)``. Raises Refused naming what cannot be followed."""
+@dataclass(frozen=True, slots=True)
+class SearchField:
+    """A field of a plan as searches see it. ``usual``: what is tried where nobody says values, as the rules of a search
+    write it; None where values have to be said, or where none may be (``never``, and ``why`` says why)."""
+
+    name: str
+    section: str
+    usual: Space | None
+    written: str
+    never: bool
+    why: str
+
+
+def search_fields() -> list[SearchField]:
+    """All of a plan's, in its order."""
+    return [
+        SearchField(
+            spec.name, spec.section, USUAL.get(spec.name), written(USUAL[spec.name]) if spec.name in USUAL else "",
+            spec.name in NEVER, NEVER.get(spec.name, SAID_ALONE.get(spec.name, "")),
+        )
+        for spec in plan_fields()
+    ]  # fmt: skip
+
+
+def read_space(name: str, text: str) -> Space:
+    """Values as people write them; ValueError for a range whose ends are no numbers."""
+    return read(name, text)
+
+
+def checked_search(rules: Mapping[str, Any], plan: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], int]:
+    """``(the whole plan to vary, the rules with what is usual filled in, how many trials there will be)``.
+
+    Raises Refused naming what cannot be followed, ``field`` the field whose values it is about.
+    """
     try:
-        search = Search.from_json(rules, plan)
+        whole = {**rules, "space": settled(rules.get("space"))}
+        search = Search.from_json(whole, plan)
     except (SearchError, PlanError) as error:
-        raise Refused(str(error), "search") from error
-    return search.base, search.trials
+        raise Refused(str(error), "search", field=getattr(error, "field", "")) from error
+    return search.base, whole, search.trials
 
 
 def proposed(trial: SearchTrial) -> dict[str, Any]:

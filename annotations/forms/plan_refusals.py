@@ -32,4 +32,12 @@ REFUSALS = (
     _("is for an encoder of text alone, and pictures is %(value)s; take one"),
     _("'none' without pictures leaves nothing to read; set pictures to 'small'"),
     _("is about text, and base 'none' reads none; it must be %(value)s"),
+    # a search over plans (ml.search)
+    _("say what to vary, such as %(space)s"),
+    _("no combination of its values makes a plan that can be followed"),
+    _("%(field)s has no values"),
+    _("%(field)s needs low below high, and above 0 to be logarithmic"),
+    _("%(field)s needs low below high"),
+    _("%(value)s is not one of %(values)s"),
+    _("%(value)s is not between %(low)s and %(high)s"),
 )

@@ -5,23 +5,28 @@ The child here is a script that speaks the protocol of ``python -m ml trial``: i
 
 from __future__ import annotations
 
+import io
+import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from annotations.actions import jobs, searches, training
 from annotations.actions.errors import Conflict, Refused
+from annotations.forms.search import SearchForm, read_values
 from annotations.models import AuditEvent, Event, Job, PlanPreset, PlanSearch, TrainingRun
 from annotations.queries.jobs import next_jobs
 from annotations.queries.searches import Plot, plot, search_row
 from annotations.tasks import run as tasks
 from annotations.tasks import searches as task
 from annotations.tasks.watched import Watched
-from annotations.views.searches import read_values
+from ml.search_space import USUAL
 
 from .api.conftest import program
 from .conftest import World, build_world
@@ -182,6 +187,70 @@ def test_values_as_people_write_them() -> None:
         read_values("epochs", "1e..2")
 
 
+def test_the_form_offers_what_the_library_knows_as_usual() -> None:
+    form = SearchForm()
+    offered = [one for part in form.parts for one in part.fields]
+    assert sorted(one.name for one in offered) == sorted(USUAL), "each once"
+    assert all(read_values(one.name, str(one.values.value())) == USUAL[one.name] for one in offered)
+    assert [one.name for one in offered if one.tick.value()] == ["epochs", "learning_rate"]
+    assert [part.word for part in form.parts if part.open] == ["steps"], "the rest is there when one looks for it"
+    with translation.override("zh-hans"):
+        told = [one for part in SearchForm().parts for one in part.fields]
+        assert not [one.name for one in told if str(one.about).isascii()], "told in Chinese"
+
+
+def test_what_is_varied_may_be_a_kept_plan_and_refusals_stand_at_their_field(world: World) -> None:
+    world.decide(world.products[0], black="accept")
+    plan = {"base": "packaged-minilm", "spans": "weak"}
+    kept = searches.keep_plan(catalogue=world.catalogue, user=None, name="with spans", plan=plan)
+    sent = {
+        "base": "packaged-minilm", "preset": "quick", "method": "grid", "trials": "9", "folds": "1", "seed": "1",
+        "vary-span_layer": "on", "space-span_layer": "softmax, crf",
+    }  # fmt: skip
+    page, there = as_(world), reverse("plan_search_start", args=["shop"])
+    refused = page.post(there, sent, headers={"accept-language": "zh-hans"})
+    assert refused.status_code == 422
+    form = refused.context["form"]
+    assert set(form.errors) == {"space-span_layer"} and not str(form.errors["space-span_layer"][0]).isascii()
+    assert page.post(there, {**sent, "kept": str(kept.pk)}).status_code == 302
+    search = PlanSearch.objects.get()
+    assert (search.plan["spans"], search.trials.count()) == ("weak", 2)
+    assert page.post(there, {**sent, "kept": "999"}).status_code == 422
+    path = {**sent, "base": "path", "vary-span_layer": "", "vary-epochs": "on", "space-epochs": "2, 4"}
+    assert set(page.post(there, path).context["form"].errors) == {"path"}
+    assert page.post(there, {**path, "path": "/models/bert"}).status_code == 302
+    assert PlanSearch.objects.get(number=2).plan["base"] == "/models/bert"
+
+
+def test_what_is_usual_is_written_down_when_a_search_begins(world: World) -> None:
+    search = start(world, space={"dropout": "usual", "epochs": [2]})
+    search.refresh_from_db()
+    assert search.rules["space"] == {"dropout": USUAL["dropout"], "epochs": [2]} and search.trials.count() == 4
+    with pytest.raises(Refused, match="say its values") as refused:
+        start(world, space={"patience": "usual"})
+    assert refused.value.details["field"] == "patience"
+
+
+def told(*args: str) -> dict[str, Any]:
+    out = io.StringIO()
+    call_command("search_plans", "shop", *args, "--json", stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_the_command(world: World, tmp_path: Path) -> None:
+    fields = {f["name"]: f for f in told("--fields")["fields"]}
+    assert fields["dropout"]["usual"] == USUAL["dropout"] and fields["beams"]["never"] and fields["patience"]["why"]
+    plan = tmp_path / "plan.json"
+    plan.write_text('{"preset": "thorough"}')
+    found = told("--vary", "epochs=4, 6", "--vary", "schedule", "--method", "grid", "--plan", str(plan), "--wait")
+    assert len(found["trials"]) == 6 and found["best"]["changes"] == {"epochs": 6, "schedule": "linear"}
+    assert PlanSearch.objects.get().plan["max_length"] == 256, "the preset's"
+    assert len(told("--trials", "3")["trials"]) == 3, "the page's ticks, nothing waited for"
+    for wrong in (["--vary", "epochs="], ["--vary", "epochs=1e..2"], ["--vary", "beams"], ["--vary", "patience"]):
+        with pytest.raises(CommandError):
+            told(*wrong)
+
+
 def as_(world: World, name: str = "admin") -> Client:
     client = Client()
     client.force_login(world.people[name])
@@ -221,6 +290,8 @@ def test_the_api(world: World) -> None:
     assert answer.status_code == 202 and len(answer.json()["trials"]) == 2, answer.content
     assert admin.post("plan-searches/1/pause/").json()["trials"][0]["state"] == "paused"
     assert admin.post("plan-searches/1/resume/").json()["trials"][0]["state"] == "queued"
+    fields = {f["name"]: f for f in admin.get("plan-searches/fields/").json()["fields"]}
+    assert fields["loss"]["usual"] == USUAL["loss"] and fields["seed"]["never"] and fields["base"]["usual"] is None
     assert admin.post("plan-searches/1/explode/").status_code == 404
     work_all()
     found = admin.get("plan-searches/1/").json()

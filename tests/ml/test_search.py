@@ -2,10 +2,13 @@
 
 import json
 import math
+from dataclasses import fields
 
 import pytest
 
+from ml import search_space
 from ml.search import Search, SearchError, Trial, best, propose, worth_it
+from ml.training.plan import Plan
 
 BASE = {"preset": "quick"}
 RATES = {"learning_rate": {"low": 1e-5, "high": 1e-2, "log": True}, "epochs": {"low": 2, "high": 40}}
@@ -99,7 +102,7 @@ def test_the_best_is_the_first_of_equals_and_done():
     [
         ({"space": {}}, "what to vary"),
         ({"space": {"learning_rat": [1]}}, "no field"),
-        ({"space": {"device": ["cpu"]}}, "no field"),
+        ({"space": {"device": ["cpu"]}}, "no matter of the result"),
         ({"space": {"epochs": []}}, "no values"),
         ({"space": {"epochs": [0]}}, "epochs: 0"),
         ({"space": {"tuning": ["lora", "magic"]}}, "magic"),
@@ -122,3 +125,72 @@ def test_what_makes_no_plan_together_is_drawn_again():
     found = Search.from_json({"space": space, "method": "random"}, {"base": "packaged-minilm"})
     rows = [propose(found, n, []) for n in range(1, 30)]
     assert {"tuning": "lora", "adversarial": 0.5} not in rows and len({json.dumps(r) for r in rows}) == 3
+
+
+def test_every_field_of_a_plan_is_offered_or_says_why_not():
+    names = [spec.name for spec in fields(Plan)]
+    groups = (search_space.USUAL, search_space.SAID_ALONE, search_space.NEVER)
+    assert sorted(name for group in groups for name in group) == sorted(names), "each once"
+    plain = Plan()
+    for name, space in search_space.USUAL.items():
+        default = getattr(plain, name)
+        inside = default in space if isinstance(space, list) else space["low"] <= default <= space["high"]
+        assert inside, f"{name}: what a plan has anyway is among what is tried"
+    for name, why in search_space.NEVER.items():
+        with pytest.raises(SearchError, match=why):
+            search(space={name: [1, 2]})
+
+
+WITH = {  # what a field needs beside it to be anything else than its default
+    "pictures": {"base": "packaged-minilm"}, "picture_freeze": {"pictures": "/models/vit"},
+    "masked_replace": {"pretrain_steps": 10}, "span_layer": {"spans": "weak"}, "span_features": {"spans": "weak"},
+    "adversarial": {"freeze": "none"}, "layers": {"base": "catalogue", "pretrain_steps": 10},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", search_space.USUAL)
+def test_what_is_usual_makes_plans_and_reads_back_as_it_is_written(name):
+    usual = search_space.USUAL[name]
+    assert search_space.read(name, search_space.written(usual)) == usual, "as people write it and back"
+    base = {**BASE, **WITH.get(name, {})}
+    made = Search.from_json({"space": {name: "usual"}, "method": "grid"}, base)
+    tried = [propose(made, n, [])[name] for n in range(1, made.trials + 1)]
+    if isinstance(usual, list):
+        assert tried == usual, "all of them can be followed"
+    else:
+        assert len(tried) == 4 and tried[0] >= usual["low"] and tried[-1] <= usual["high"]
+    assert all(type(value) is type(getattr(Plan(), name)) for value in tried)
+    assert propose(Search.from_json({"space": {name: "usual"}, "method": "random"}, base), 1, [])[name] is not None
+
+
+def test_nothing_is_usual_for_some_fields_but_their_values_can_be_said():
+    with pytest.raises(SearchError, match="say its values"):
+        search(space={"patience": "usual"})
+    assert propose(search(space={"patience": [0, 3]}, method="grid"), 2, []) == {"patience": 3}
+
+
+def test_a_grid_leaves_out_what_makes_no_plan():
+    space = {"tuning": ["full", "lora"], "adversarial": [0, 0.5]}
+    found = search(space=space, method="grid")  # the quick preset freezes the embeddings: nothing to move
+    rows = [propose(found, n, []) for n in range(1, found.trials + 1)]
+    assert rows == [{"tuning": "full", "adversarial": 0.0}, {"tuning": "lora", "adversarial": 0.0}]
+    with pytest.raises(SearchError, match="no combination"):
+        search(space={"tuning": ["lora"], "prune_heads": [0.3]}, method="grid")
+
+
+@pytest.mark.parametrize("method", ["random", "tpe"])
+def test_all_that_is_offered_may_be_varied_at_once(method):
+    pytest.importorskip("optuna")
+    space = dict.fromkeys(search_space.USUAL, "usual")
+    plain = {"base": "catalogue", "pretrain_steps": 10}
+    for name in ("tuning", "keep_blocks", "pictures", "picture_freeze", "span_layer", "freeze", "contrastive_steps"):
+        del space[name]  # these go with few others, so that nearly nothing drawn of all is a plan
+    found, trials = search_of(space, plain, method), []
+    for number in range(1, 8):
+        changes = propose(found, number, trials)
+        found.plan(changes)
+        trials.append(Trial(number, changes, "done", number / 10))
+
+
+def search_of(space, base, method):
+    return Search.from_json({"space": space, "method": method, "trials": 8}, base)

@@ -36,7 +36,7 @@ class Command(JsonCommand):
                 )
             job = learning.request_refit(catalogue=catalogue)
         else:
-            job = training.request_training(catalogue=catalogue, user=None, plan=_plan(options["plan"])).job
+            job = training.request_training(catalogue=catalogue, user=None, plan=plan_of(options["plan"])).job
         if not options["wait"]:
             return {"job": str(job.pk), "state": job.state}
         with self.progress(options["tier"]) as draw:
@@ -54,14 +54,20 @@ class Command(JsonCommand):
 
 def finished(job: Job, draw: Any = lambda done, total=None: None) -> Job:
     """The job when it has ended, worked on here unless a worker has it. Raises Failed when it failed."""
+    job = ended(job, draw)
+    if job.state != Job.State.DONE:
+        raise Failed(job.error or f"the job was {job.state}", f"job_{job.state}", job=str(job.pk))
+    return job
+
+
+def ended(job: Job, draw: Any = lambda done, total=None: None) -> Job:
+    """The same, however it ended."""
     job = run_now(job)
     while job.live:
         draw(job.done_count, job.total_count or None)
         time.sleep(POLL_SECONDS)
         job = run_now(job) if job.state == Job.State.QUEUED else job
         job.refresh_from_db()
-    if job.state != Job.State.DONE:
-        raise Failed(job.error or f"the job was {job.state}", f"job_{job.state}", job=str(job.pk))
     return job
 
 
@@ -81,7 +87,8 @@ def model_of(job: Job, catalogue: Catalogue) -> ModelVersion:
     return ModelVersion.objects.get(catalogue=catalogue, number=number)
 
 
-def _plan(file: str | None) -> dict[str, Any]:
+def plan_of(file: str | None) -> dict[str, Any]:
+    """The plan in this file, unchecked; without a file the default one. Raises Failed for what is no JSON object."""
     if file is None:
         return {}
     try:
