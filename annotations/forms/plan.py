@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from annotations.actions.errors import Refused
+from annotations.forms.plan_figures import told
 from annotations.forms.plan_words import FIELDS, SECTIONS, VALUES
 from annotations.retelling import retell
 
@@ -178,8 +179,8 @@ def _text(value: Any) -> str:
 
 
 def _field(spec: PlanField, unsaid: Any) -> forms.Field:
-    label, about = FIELDS.get(spec.name, (spec.name, ""))
-    said: dict[str, Any] = {"required": False, "label": label, "help_text": about}
+    label = FIELDS.get(spec.name, (spec.name, ""))[0]
+    said: dict[str, Any] = {"required": False, "label": label, "help_text": told(spec.name)}
     if spec.choices:
         usual = _("as it is: %(value)s") % {"value": VALUES.get(str(unsaid), unsaid)}
         return forms.ChoiceField(choices=[("", usual), *((c, VALUES.get(c, c)) for c in spec.choices)], **said)

@@ -1,8 +1,7 @@
 """What people read of a plan's fields: a name, and one sentence that says what it does and when it is worth it.
 
 Which fields there are, of what kind and within which limits, the plan says itself (``bridge.plan_fields``); here are
-only their words, in a language that people speak and that gettext can find. Gains are those of ``benchmarks/README.md``,
-in points of micro-F1 with the 95 % interval where there is one: a figure that changes there changes here.
+only their words, in a language that people speak and that gettext can find. What was measured of them is in ``plan_figures.json``.
 """
 
 from __future__ import annotations
@@ -80,7 +79,7 @@ FIELDS: dict[str, Words] = {
     ),
     "optimiser": (
         _("Optimiser"),
-        _("What takes the steps. SGD wants rates 100 times as high, Adafactor less memory. Gain not measured."),
+        _("What takes the steps. SGD wants rates 100 times as high, Adafactor less memory."),
     ),
     "patience": (
         _("Patience"),
@@ -96,7 +95,7 @@ FIELDS: dict[str, Words] = {
     ),
     "pictures": (
         _("What reads pictures"),
-        _("“small” is a network from nothing, else the path of a ResNet, ViT, CLIP or SigLIP. Worth it where texts do not name what can be seen: colours gained 39 points on 383 fashion products, everything together 2.2 (0.7 to 3.8)."),
+        _("“small” is a network from nothing, else the path of a ResNet, ViT, CLIP or SigLIP. Worth it where texts do not name what can be seen."),
     ),
     "picture_size": (
         _("Size of pictures"),
@@ -116,7 +115,7 @@ FIELDS: dict[str, Words] = {
     ),
     "fusion": (
         _("How they are joined"),
-        _("Side by side, or by attention over words and parts of the picture. Attention was not measured against it."),
+        _("Side by side, or by attention over words and parts of the picture."),
     ),
     "modality_dropout": (
         _("Hidden text or picture"),
@@ -124,7 +123,7 @@ FIELDS: dict[str, Words] = {
     ),
     "contrastive_steps": (
         _("Steps of bringing likes together"),
-        _("Before fine-tuning, products with the same tags are drawn together. With 8 examples a tag pairs brought 1.8 points (-0.9 to 5.0) over fine-tuning alone, and stayed 10.7 below the instant model, which needs no run; the supervised loss -0.3 (-2.0 to 1.6)."),
+        _("Before fine-tuning, products with the same tags are drawn together; for a few examples of each tag, where the instant model needs no run at all."),
     ),
     "contrastive": (
         _("How likes are drawn together"),
@@ -140,7 +139,7 @@ FIELDS: dict[str, Words] = {
     ),
     "pseudo_rounds": (
         _("Rounds of self-training"),
-        _("Goes on with what it is sure of on undecided products, while validation gains. Measured once: -0.6 points (-5.3 to 3.0) with 110 decided, so no gain shown."),
+        _("Goes on with what it is sure of on undecided products, while validation gains."),
     ),
     "pseudo_confidence": (
         _("Sure from"),
@@ -148,7 +147,7 @@ FIELDS: dict[str, Words] = {
     ),
     "generator_weight": (
         _("Weight of undecided products"),
-        _("Learns to tell undecided products from invented ones (GAN-BERT); 0 is off. Measured at 0.1: +0.1 points (-4.3 to 3.7), so no gain shown."),
+        _("Learns to tell undecided products from invented ones (GAN-BERT); 0 is off."),
     ),
     "generator_learning_rate": (
         _("Learning rate of the inventor"),
@@ -156,7 +155,7 @@ FIELDS: dict[str, Words] = {
     ),
     "members": (
         _("Runs brought together"),
-        _("Trained one after the other with other seeds and made one (an ensemble); takes as many times as long. Gain not measured."),
+        _("Trained one after the other with other seeds and made one (an ensemble); takes as many times as long."),
     ),
     "combine": (
         _("How they become one"),
@@ -164,23 +163,23 @@ FIELDS: dict[str, Words] = {
     ),
     "token_drop": (
         _("Words left out"),
-        _("Share of a product's tokens, others at each step. Gain not measured."),
+        _("Share of a product's tokens, others at each step."),
     ),
     "synonym_swap": (
         _("Synonyms swapped"),
-        _("Share of the taxonomy's words replaced by another word of the same tag; needs synonyms. Gain not measured."),
+        _("Share of the taxonomy's words replaced by another word of the same tag; needs synonyms."),
     ),
     "shuffle_fields": (
         _("Fields in another order"),
-        _("Share of products, so that position says nothing. Gain not measured."),
+        _("Share of products, so that position says nothing."),
     ),
     "masked_replace": (
         _("Words guessed anew"),
-        _("Share of tokens replaced by what the pre-trained encoder would say; needs pre-training steps. Gain not measured."),
+        _("Share of tokens replaced by what the pre-trained encoder would say; needs pre-training steps."),
     ),
     "loss": (
         _("What weighs more"),
-        _("For facets with several values. Asymmetric gained 5.0 points (1.1 to 9.1) on a Chinese catalogue of 110 decided products; focal 0.9 (-2.3 to 3.6), so no gain shown."),
+        _("For facets with several values."),
     ),
     "focus": (
         _("How far it looks away"),
@@ -188,15 +187,15 @@ FIELDS: dict[str, Words] = {
     ),
     "label_smoothing": (
         _("Label smoothing"),
-        _("Share of each answer moved towards “not sure”; for decisions that are not all right. Gain not measured."),
+        _("Share of each answer moved towards “not sure”; for decisions that are not all right."),
     ),
     "adversarial": (
         _("Push on word vectors (FGM)"),
-        _("Each step is taken again from where it hurts; takes twice as long. Measured at 1.0: -8.5 points (-21.1 to 1.3), so rather a loss."),
+        _("Each step is taken again from where it hurts; takes twice as long."),
     ),
     "tuning": (
         _("What is trained of the encoder"),
-        _("Adapters train fewer numbers and need less memory, for large encoders; LoRA, AdaLoRA and IA3 serve as before. Not measured against training all."),
+        _("Adapters train fewer numbers and need less memory, for large encoders; LoRA, AdaLoRA and IA3 serve as before."),
     ),
     "rank": (
         _("Size of the adapters"),
@@ -236,7 +235,7 @@ FIELDS: dict[str, Words] = {
     ),
     "teacher": (
         _("Teacher"),
-        _("Path of a full bundle whose answers are learned too. Worth it with fewer blocks kept: one block of six, taught, lost 0.8 points at 5.2 times the speed; not taught 5.6 (one seed)."),
+        _("Path of a full bundle whose answers are learned too. Worth it with fewer blocks kept."),
     ),
     "teacher_weight": (
         _("Weight of the teacher"),
@@ -252,7 +251,7 @@ FIELDS: dict[str, Words] = {
     ),
     "prune_heads": (
         _("Attention heads taken out"),
-        _("Share of them, the least important ones, after fine-tuning. Half of heads and neurons is 1.5 times as fast; what it loses was not measured."),
+        _("Share of them, the least important ones, after fine-tuning."),
     ),
     "prune_neurons": (
         _("Neurons taken out"),
@@ -264,7 +263,7 @@ FIELDS: dict[str, Words] = {
     ),
     "replay_share": (
         _("Old products read again"),
-        _("Where a model's own folder is the start: share of what it was trained on before; new products all are. Less is quicker and may forget. Not measured."),
+        _("Where a model's own folder is the start: share of what it was trained on before; new products all are. Less is quicker and may forget."),
     ),
     "spans": (
         _("Where spans come from"),
@@ -280,7 +279,7 @@ FIELDS: dict[str, Words] = {
     ),
     "span_layer": (
         _("How words get labels"),
-        _("Each by itself, or whole sequences weighed (CRF). CRF and dictionary together gained 9.5 points (8.9 to 10.0) without a checkpoint, 1.7 and 4.2 with MiniLM on two folds."),
+        _("Each by itself, or whole sequences weighed (CRF)."),
     ),
     "span_features": (
         _("Known values as a hint"),
@@ -288,7 +287,7 @@ FIELDS: dict[str, Words] = {
     ),
     "generation": (
         _("What it writes"),
-        _("Tags, texts from tags, or both. Tags written lost 2.9 points (0.9 to 4.9) to the tag head, so they serve nothing; from 383 products alone a copied text was a better draft."),
+        _("Tags, texts from tags, or both. Tags written serve nothing; from a few hundred products alone a copied text is a better draft."),
     ),
     "generation_base": (
         _("The model that writes"),
@@ -312,11 +311,11 @@ FIELDS: dict[str, Words] = {
     ),
     "beams": (
         _("Sequences kept"),
-        _("Four instead of the likeliest word each time gained 1.1 points (0.0 to 2.1) of written tags."),
+        _("Of written tags and texts; 1 takes the likeliest word each time."),
     ),
     "decoding": (
         _("What may be written"),
-        _("“held” writes known tags alone; “free” whatever comes. Alike in F1 (0.1, -0.2 to 0.4)."),
+        _("“held” writes known tags alone; “free” whatever comes."),
     ),
     "device": (
         _("Device"),

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from annotations.actions.errors import Refused
 from annotations.forms.plan import BASES, LONGEST, SPEEDS, PlanForm
+from annotations.forms.plan_figures import told
 from annotations.forms.plan_words import FIELDS, SECTIONS
 from annotations.retelling import retell
 
@@ -87,8 +88,7 @@ class SearchForm(forms.Form):
     def parts(self) -> list[VariedPart]:
         found = {word: VariedPart(word, str(title)) for word, (title, _about) in SECTIONS.items()}
         for spec in self.offered:
-            about = str(FIELDS.get(spec.name, ("", ""))[1])
-            one = Varied(spec.name, self[f"vary-{spec.name}"], self[f"space-{spec.name}"], about)
+            one = Varied(spec.name, self[f"vary-{spec.name}"], self[f"space-{spec.name}"], told(spec.name))
             found.setdefault(spec.section, VariedPart(spec.section, spec.section)).fields.append(one)
         return [part for part in found.values() if part.fields]
 
