@@ -81,6 +81,8 @@ class Combiner:
         total = bent(np.asarray(total), self.bend)
         if "source" in evidence:
             total = total + facts_design(evidence) @ self.facts
+        if "sibling" in evidence:  # weighed already: see ml.instant.siblings
+            total = total + evidence["sibling"]
         return np.asarray(total, dtype=np.float32)
 
 
@@ -149,7 +151,7 @@ def fit_bend(z: np.ndarray, y: np.ndarray, known: np.ndarray, *, seed: int = 0) 
     pairs, weight = _sample_pairs(y, known, seed, z > FAINT)
     scores = z[pairs].astype(np.float64)
     design = np.stack([scores, np.ones(len(scores)), np.maximum(scores - KNEE, 0.0)], axis=1)
-    found = _newton(design, y[pairs], weight, np.array(STRAIGHT), np.full(3, BEND_RIDGE))
+    found = newton(design, y[pairs], weight, np.array(STRAIGHT), np.full(3, BEND_RIDGE))
     slope = float(np.clip(found[0], 0.3, 3.0))
     return np.array([slope, found[1], max(float(found[2]), 0.1 - slope)])
 
@@ -167,7 +169,7 @@ def fit_facts(evidence: Mapping[str, np.ndarray], z: np.ndarray, y: np.ndarray, 
         return np.array(FACTS)
     design = facts_design(evidence)[pairs].astype(np.float64)
     count = pairs.sum()
-    return _newton(design, y[pairs], np.ones(count), np.array(FACTS), np.full(3, 4.0), z[pairs].astype(np.float64))
+    return newton(design, y[pairs], np.ones(count), np.array(FACTS), np.full(3, 4.0), z[pairs].astype(np.float64))
 
 
 def fit_weights(
@@ -206,7 +208,7 @@ def fit_weights(
         block[step == which] = values[step == which]
     start = np.concatenate([np.zeros(kinds), default_weights().ravel()])
     ridge = np.concatenate([np.full(kinds, 1.0), np.full(kinds * steps, 4.0)])
-    fitted = _newton(design, y[rows, columns], weight, start, ridge)
+    fitted = newton(design, y[rows, columns], weight, start, ridge)
     out: np.ndarray = fitted[:kinds] + fitted[kinds:].reshape(steps, kinds)
     positive = [KINDS.index(k) for k in ("head", "dictionary", "prototype")]
     out[:, positive] = np.maximum(out[:, positive], 0.0)  # evidence for a tag never speaks against it
@@ -229,7 +231,7 @@ def _sample_pairs(
     return np.unravel_index(chosen, y.shape), np.concatenate([weight, np.full(len(negative), share)])  # type: ignore[return-value]
 
 
-def _newton(
+def newton(
     design: np.ndarray,
     y: np.ndarray,
     weight: np.ndarray,
@@ -277,7 +279,7 @@ def fit_platt(
         if mask.any():
             scores, truth = z[:, columns][mask].astype(np.float64), y[:, columns][mask]
             design = np.stack([scores, np.ones(len(scores))], axis=1)
-            fitted = _newton(design, truth, np.ones(len(scores)), np.array([1.0, 0.0]), np.full(2, 2 * strength))
+            fitted = newton(design, truth, np.ones(len(scores)), np.array([1.0, 0.0]), np.full(2, 2 * strength))
             slope[columns], shift[columns] = np.clip(fitted[0], 0.3, 3.0), fitted[1]
     own = np.zeros(tags)
     for _ in range(4):

@@ -9,7 +9,7 @@ those of the model before (:func:`calibration_due`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,7 @@ from ml.instant.dictionary import Dictionary, precision
 from ml.instant.evidence import dictionary_evidence, entry_counts, label_evidence, prior_logits
 from ml.instant.model import Features, InstantModel, Plan, read_features
 from ml.instant.prototype import facet_contrast, label_examples, prototypes
+from ml.instant.siblings import Heads, Siblings, axes, fitted_terms
 from ml.instant.threads import one_blas_thread
 from ml.schema import Schema
 
@@ -46,11 +47,12 @@ DEFAULT_STRONG = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Labels and mask ``(n, T)`` of the decided products, and the fold of each (-1: only ever trained on)."""
+    """Labels and mask ``(n, T)`` of the decided products, the fold in which each is scored (-1: in none), and its family."""
 
     y: np.ndarray
     known: np.ndarray
     fold: np.ndarray
+    families: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,7 @@ class Calibration:
     strong: np.ndarray
     report: dict[str, Any]
     folds: dict[int, np.ndarray]
+    heads: Heads
 
 
 def fit_model(
@@ -106,7 +109,8 @@ def fit_model(
     dictionary = Dictionary.build(schema, decided)
     features = read_features(schema, dictionary, encoders, decided, cache)
     y, known = targets(schema, decided)
-    truth = Truth(y, known & features.applies, folds_of([e.family for e in decided], calibrate_on, plan, seed))
+    families = [e.family for e in decided]
+    truth = Truth(y, known & features.applies, folds_of(families, calibrate_on, plan, seed), families)
     labels = label_vectors(schema, encoders, previous, cache)
     return fit_material(Material(schema, encoders, dictionary, features, truth, labels, plan, seed), previous)
 
@@ -167,6 +171,7 @@ def fit_material(
         combiner=calibration.combiner,
         thresholds=calibration.thresholds,
         strong=calibration.strong,
+        siblings=Siblings.of(calibration.heads, features.product, truth.families, truth.y, truth.known),
         report=report,
         folds=calibration.folds,
     )
@@ -217,16 +222,23 @@ def _kept_calibration(material: Material, previous: InstantModel) -> Calibration
         np.maximum(previous.strong, thresholds),
         {name: previous.report[name] for name in kept if name in previous.report},
         previous.folds,
+        previous.siblings.heads,
     )
+
+
+def dealt(families: Sequence[str], plan: Plan, seed: int) -> tuple[int, np.ndarray]:
+    """Into how many folds families are dealt, 0 for none, and the fold of each product."""
+    folds = min(plan.folds, len(set(families)))
+    if folds < 2:
+        return 0, np.full(len(families), -1)
+    return folds, np.array([fold_of(family, folds, str(seed)) for family in families])
 
 
 def folds_of(families: Sequence[str], calibrate_on: set[str] | None, plan: Plan, seed: int) -> np.ndarray:
     """The fold of each product by family; -1 for those that must not, or need not, be scored out of fold."""
-    different = set(families)
-    folds = min(plan.folds, len(different))
-    if folds < 2:
-        return np.full(len(families), -1)
-    out = np.array([fold_of(family, folds, str(seed)) for family in families])
+    folds, out = dealt(families, plan, seed)
+    if not folds:
+        return out
     if calibrate_on is not None:
         out[[family not in calibrate_on for family in families]] = -1
     scored = np.flatnonzero(out >= 0)
@@ -318,8 +330,9 @@ def _calibrate(
     y, known = truth.y[scored], truth.known[scored]
     if (y * known).sum() < material.plan.enough or not (known & (y == 0)).any():
         flat = fixed_thresholds(np.full(tags, DEFAULT_THRESHOLD), schema)
-        return Calibration(Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}, {})
-    evidence, support, folds = _out_of_fold(material, rotation, centre, scored, previous, pause)
+        heads = Heads.unfitted(axes(schema, [], truth.y[:0], truth.known[:0]), material.features.dense.shape[1])
+        return Calibration(Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}, {}, heads)
+    evidence, support, parts = _out_of_fold(material, rotation, centre, scored, previous, pause)
     weights = fit_weights(evidence, support, y, known, seed=material.seed)
     text = {kind: values for kind, values in evidence.items() if kind != "source"}
     slope, shift = fit_platt(Combiner(weights).logits(text, support), y, known, schema)
@@ -340,7 +353,24 @@ def _calibrate(
         "out_of_fold_precision": right / max(float(checked.sum()), 1.0),
         "scored_products": len(scored),
     }
-    return Calibration(combiner, thresholds, strong, report, folds)
+    heads = _heads(material, parts, scored, z)
+    return Calibration(combiner, thresholds, strong, report, {fold: p.weights for fold, p in parts.items()}, heads)
+
+
+def _heads(material: Material, parts: Mapping[int, Fitted], scored: np.ndarray, z: np.ndarray) -> Heads:
+    """What scores variants of decided articles where they may differ; z: log odds of ``scored`` that their families had no
+    part in."""
+    truth, features = material.truth, material.features
+    columns = axes(material.schema, truth.families, truth.y, truth.known)
+    folds, _fold = dealt(truth.families, material.plan, material.seed)
+    heads = Heads.unfitted(columns, features.dense.shape[1], folds, material.seed)
+    for fold, part in parts.items():
+        heads.weights[fold] = np.where(part.has_head[columns], part.weights[:, columns], 0.0)
+        heads.weights[fold][-1] -= np.where(part.has_head[columns], part.prior[columns], 0.0)
+        heads.prototypes[fold] = part.prototypes[columns]
+    siblings = Siblings.of(heads, features.product, truth.families, truth.y, truth.known)
+    said = siblings.said(features.product[scored], features.family[scored])
+    return fitted_terms(siblings, said, z, truth.y[scored], truth.known[scored], material.schema)
 
 
 def _out_of_fold(
@@ -350,11 +380,12 @@ def _out_of_fold(
     scored: np.ndarray,
     previous: InstantModel | None,
     pause: Callable[[], None],
-) -> tuple[dict[str, np.ndarray], np.ndarray, dict[int, np.ndarray]]:
-    """Evidence for the products ``scored``, ``(len(scored), T)`` a kind, the support each score was made with, and the
-    weights of each fold.
+) -> tuple[dict[str, np.ndarray], np.ndarray, dict[int, Fitted]]:
+    """Evidence for the products ``scored``, ``(len(scored), T)`` a kind, the support each score was made with, and what was
+    fitted without each fold.
 
-    A fold starts from the weights that left the same fold out before: these have not seen its families either.
+    Without its families, that is, whether they are scored or not: who asks about them later is to find heads that have
+    not seen them. A fold starts from the weights that left the same fold out before: these have not seen its families either.
     """
     features, truth, dictionary = material.features, material.truth, material.dictionary
     lexical = [isinstance(e, LexicalEncoder) for e in material.encoders]
@@ -366,7 +397,8 @@ def _out_of_fold(
     for kind in ("prior", "head", "prototype", "dictionary", "title", "category", "source"):
         evidence[kind] = np.zeros(shape, dtype=np.float32)
     support = np.zeros(shape, dtype=np.float32)
-    weights: dict[int, np.ndarray] = {}
+    parts: dict[int, Fitted] = {}
+    _folds, left_out = dealt(truth.families, material.plan, material.seed)
     count = len(dictionary.entries)
     priors = np.array([e.prior for e in dictionary.entries])
     everything = entry_counts(features.hits, truth.y, truth.known, count)
@@ -377,8 +409,7 @@ def _out_of_fold(
         start = (
             _by_tag(before, previous.schema, material.schema) if previous is not None and before is not None else None
         )
-        part = _fit_part(material, rotation, centre, np.flatnonzero(~inside), start)
-        weights[int(fold)] = part.weights
+        part = parts[int(fold)] = _fit_part(material, rotation, centre, np.flatnonzero(left_out != fold), start)
         at = place[np.flatnonzero(inside)]
         dense = features.dense[inside]
         evidence["prior"][at] = part.prior
@@ -390,4 +421,4 @@ def _out_of_fold(
         chance = precision(priors, everything[0] - here[0], everything[1] - here[1])
         for kind, values in dictionary_evidence(hits, chance, part.prior, (len(at), shape[1])).items():
             evidence[kind][at] = values
-    return evidence, support, weights
+    return evidence, support, parts

@@ -28,10 +28,12 @@ from ml.instant.combine import KINDS, STRAIGHT, Combiner, support_step
 from ml.instant.dictionary import Dictionary, Match
 from ml.instant.evidence import Hits, dictionary_evidence, entry_precision, label_evidence
 from ml.instant.scoring import Scorer
+from ml.instant.siblings import Siblings, names_of
 from ml.schema import Schema
 
 KIND = "instant"
 PARTS = ("weights", "slope", "shift", "facts", "bend")  # of the combiner, as a bundle names them
+TOLD = "siblings."
 WEIGHTS = "instant.safetensors"
 SCHEMA = "schema.json"
 DICTIONARY = "dictionary.json"
@@ -66,6 +68,8 @@ class Features:
     hits: Hits
     applies: np.ndarray  # (n, T) bool: the tag's facet is a question about this product at all
     claimed: np.ndarray  # (n, T) bool: the product came with values for the tag's facet
+    product: np.ndarray  # (n,) uint64: its name, and its family's, as from ``siblings.names_of``
+    family: np.ndarray
 
 
 @dataclass
@@ -75,6 +79,7 @@ class InstantModel:
     weights: ``(d + 1, T)``, zero for tags without a head; support: ``(T,)``, how many products have the tag
     labels: an encoder each, ``(T, dim)``, the tags' words as from ``facet_contrast``
     thresholds: ``(T,)``, the score from which a tag is checked; strong: the score from which it is hardly ever wrong
+    siblings: what decided variants say of the others
     folds: the head's weights that left each fold out, where the next calibration starts; never saved
     """
 
@@ -91,6 +96,7 @@ class InstantModel:
     combiner: Combiner
     thresholds: np.ndarray
     strong: np.ndarray
+    siblings: Siblings
     report: dict[str, Any] = field(default_factory=dict)
     folds: dict[int, np.ndarray] = field(default_factory=dict, repr=False)
 
@@ -133,7 +139,7 @@ class InstantModel:
         """What speaks for each tag, kind by kind, ``(n, T)`` or ``(T,)`` each, before it is weighed."""
         prior = self.prior
         raw = head.logits(features.dense, self.weights) - prior
-        return {
+        found = {
             "prior": prior,
             "claimed": features.claimed,
             "head": np.where(self.has_head, raw, np.float32(0.0)),
@@ -141,6 +147,15 @@ class InstantModel:
             **dictionary_evidence(features.hits, entry_precision(self.dictionary), prior, raw.shape),
             **label_evidence(features.blocks, self.labels, self.lexical),
         }
+        said = self.siblings.said(features.product, features.family)
+        if said is not None:
+            cells = np.ix_(said.rows, self.siblings.heads.columns)
+            of_head, of_prototype = self.siblings.unseen(features.dense, self.centre, said)
+            found["head"][cells] = np.where(said.what > 0, of_head, found["head"][cells])
+            found["prototype"][cells] = np.where(said.what > 0, of_prototype, found["prototype"][cells])
+            found["sibling"] = np.zeros(raw.shape, dtype=np.float32)
+            found["sibling"][cells] = self.siblings.term(said)
+        return found
 
     @cached_property
     def scorer(self) -> Scorer:
@@ -223,11 +238,13 @@ class InstantModel:
         labels = [arrays.pop(f"labels.{number}") for number in range(len(encoders))]
         arrays.setdefault("combiner.bend", np.array(STRAIGHT))  # of a bundle that is older than the bend
         combiner = Combiner(*(arrays.pop(f"combiner.{name}") for name in PARTS))
+        told = {name.removeprefix(TOLD): arrays.pop(name) for name in list(arrays) if name.startswith(TOLD)}
+        siblings = Siblings.from_arrays(told, sum(e.dim for e in encoders))
         if arrays["weights"].shape != (sum(e.dim for e in encoders) + 1, len(schema.columns)):
             raise BundleError(f"{path.name}/{WEIGHTS}: weights of shape {arrays['weights'].shape} do not fit")
         return cls(
             schema=schema, encoders=encoders, dictionary=dictionary, labels=labels, combiner=combiner,
-            report=dict(bundle.card.get("report", {})), **arrays,
+            siblings=siblings, report=dict(bundle.card.get("report", {})), **arrays,
         )  # fmt: skip
 
     def _arrays(self) -> dict[str, np.ndarray]:
@@ -237,6 +254,7 @@ class InstantModel:
         }
         arrays |= {f"labels.{number}": block for number, block in enumerate(self.labels)}
         arrays |= {f"combiner.{name}": getattr(self.combiner, name) for name in PARTS}
+        arrays |= {f"{TOLD}{name}": array for name, array in self.siblings.arrays().items()}
         return {name: np.ascontiguousarray(array) for name, array in arrays.items()}
 
 
@@ -256,6 +274,8 @@ def read_features(
         hits=Hits.of(matches),
         applies=applicable(schema, examples),
         claimed=claimed(schema, examples),
+        product=names_of([e.id for e in examples]),
+        family=names_of([e.family for e in examples]),
     )
 
 

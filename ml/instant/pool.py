@@ -35,6 +35,7 @@ from ml.instant.fitting import (
 from ml.instant.found import Found
 from ml.instant.model import Features, InstantModel, Plan
 from ml.instant.scoring import blocks
+from ml.instant.siblings import names_of
 from ml.instant.threads import in_parallel
 from ml.schema import Schema
 
@@ -83,6 +84,7 @@ class Pool:
         self._dense = np.zeros((0, sum(e.dim for e in self.encoders)), dtype=np.float32)
         self._text = np.zeros((0, 4), dtype="<u8")  # names each text for the cache
         self._shown = np.zeros((0, 4), dtype="<u8")  # and each picture
+        self._product, self._family = np.zeros(0, dtype="<u8"), np.zeros(0, dtype="<u8")  # names, as from ``names_of``
         self._asked = Asked()
         self._free: list[int] = []
         self._decided: dict[int, Example] = {}
@@ -130,6 +132,8 @@ class Pool:
         for row, example in zip(rows.tolist(), examples, strict=True):
             self.ids[row], self.families[row] = example.id, example.family
             self.draws[row] = draw_of(example.id, "blind")
+        self._product[rows] = names_of([e.id for e in examples])
+        self._family[rows] = names_of([e.family for e in examples])
         self._asked.read(rows, examples)
         self._found.read(rows, examples)
         return texts
@@ -180,7 +184,7 @@ class Pool:
     def _grow(self, missing: int) -> None:
         before = len(self.ids)
         more = max(missing, before // 4, AT_ONCE)
-        for name in ("_dense", "_text", "_shown", "keys", "draws"):
+        for name in ("_dense", "_text", "_shown", "_product", "_family", "keys", "draws"):
             array = getattr(self, name)
             setattr(self, name, np.concatenate([array, np.zeros((more, *array.shape[1:]), dtype=array.dtype)]))
         self._asked.grow(before + more)
@@ -305,6 +309,8 @@ class Pool:
             hits=hits,
             applies=applies,
             claimed=claimed,
+            product=self._product[rows],
+            family=self._family[rows],
         )
 
     def follow(self, model: InstantModel) -> None:
@@ -378,7 +384,7 @@ class Pool:
         families = [self.families[self.row_of[key]] for key in keys]
         fold = folds_of(families, calibrate_on, plan, seed) if folds else np.full(len(keys), -1)
         labels = label_vectors(self.schema, self.encoders, previous, self._cache)
-        truth = Truth(y, known & features.applies, fold)
+        truth = Truth(y, known & features.applies, fold, families)
         return Material(self.schema, self.encoders, self.dictionary, features, truth, labels, plan, seed)
 
 

@@ -8,13 +8,16 @@ matrix products and some sparse additions; :meth:`Combiner.logits` gives the sam
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import logit
 
+from ml.encoders.base import normalise
 from ml.instant.combine import KINDS, ease, knee, share_single, support_step
 from ml.instant.evidence import Hits, entry_precision
+from ml.instant.siblings import Said
 from ml.instant.threads import in_parallel
 
 if TYPE_CHECKING:
@@ -50,12 +53,20 @@ class Scorer:
         self._centre = model.centre
         self._of_place = {1: kind["title"] * slope, 2: kind["category"] * slope}
         self._of_dictionary = kind["dictionary"] * slope
+        self._siblings = model.siblings
+        axes = model.siblings.heads.columns
+        self._axes = axes
+        self._of_axes = ((of_head * slope)[axes], (kind["prototype"] * slope)[axes])
+        self._axis_weights = np.where(model.has_head[axes], model.weights[:, axes], np.float32(0.0))
+        self._axis_weights[-1] -= np.where(model.has_head[axes], model.prior[axes], np.float32(0.0))
+        self._axis_prototypes = model.prototypes[axes].T
         self._knee, self._facts = knee(combiner.bend), combiner.facts.astype(np.float32)
         chance = logit(np.clip(entry_precision(model.dictionary), 1e-3, 0.995)).astype(np.float32)
         self._chance, self._prior = chance, model.prior
 
-    def logits(self, dense: np.ndarray, hits: Hits, claimed: np.ndarray) -> np.ndarray:
+    def logits(self, features: Features) -> np.ndarray:
         """``(n, T)`` calibrated log odds, before single-choice facets share them."""
+        dense, hits = features.dense, features.hits
         z = dense @ self._linear
         z += self._constant
         if len(self._near_columns):
@@ -67,9 +78,23 @@ class Scorer:
             else:
                 z[:, self._near_columns] += likeness
         self._add_words(z, hits)
+        said = self._siblings.said(features.product, features.family)
+        if said is not None:
+            self._forget_siblings(z, dense, said)
         z = ease(z, *self._knee)
-        self._add_facts(z, hits, claimed)
+        self._add_facts(z, hits, features.claimed)
+        if said is not None:
+            z[np.ix_(said.rows, self._axes)] += self._siblings.term(said)
         return z
+
+    def _forget_siblings(self, z: np.ndarray, dense: np.ndarray, said: Said) -> None:
+        """Where a sibling is decided, heads that have not seen the family speak in place of the one that has."""
+        of_head, of_prototype = self._siblings.unseen(dense, self._centre, said)
+        here = dense[said.rows]
+        of_head -= here @ self._axis_weights[:-1] + self._axis_weights[-1]
+        of_prototype -= normalise(here - self._centre) @ self._axis_prototypes
+        change = of_head * self._of_axes[0] + of_prototype * self._of_axes[1]
+        z[np.ix_(said.rows, self._axes)] += np.where(said.what > 0, change, np.float32(0.0))
 
     def _add_words(self, z: np.ndarray, hits: Hits) -> None:
         text = hits.place != 3
@@ -109,8 +134,17 @@ class Scorer:
 
         def work(part: tuple[int, int, Hits]) -> None:
             begin, end, hits = part
-            out[begin:end] = self._share(
-                features.dense[begin:end], hits, features.applies[begin:end], features.claimed[begin:end]
+            out[begin:end] = self.block(
+                replace(
+                    features,
+                    dense=features.dense[begin:end],
+                    blocks=[],
+                    hits=hits,
+                    applies=features.applies[begin:end],
+                    claimed=features.claimed[begin:end],
+                    product=features.product[begin:end],
+                    family=features.family[begin:end],
+                )
             )
 
         in_parallel(work, blocks(rows, features.hits))
@@ -118,10 +152,7 @@ class Scorer:
 
     def block(self, features: Features) -> np.ndarray:
         """As :meth:`probabilities`, on this thread alone."""
-        return self._share(features.dense, features.hits, features.applies, features.claimed)
-
-    def _share(self, dense: np.ndarray, hits: Hits, applies: np.ndarray, claimed: np.ndarray) -> np.ndarray:
-        z = self.logits(dense, hits, claimed)
+        z, applies = self.logits(features), features.applies
         everywhere = applies.all()
         if not everywhere:
             z[~applies] = -30.0

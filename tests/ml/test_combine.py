@@ -63,7 +63,7 @@ def test_the_folded_scores_are_bent_as_those_kind_by_kind() -> None:
     model.combiner = Combiner(*(getattr(model.combiner, n) for n in ("weights", "slope", "shift", "facts")),
                               np.array([1.1, -0.2, -0.8]))  # fmt: skip
     features = model.features([bare(e) for e in products()])
-    folded = model.scorer.logits(features.dense, features.hits, features.claimed)
+    folded = model.scorer.logits(features)
     straight = Combiner(*(getattr(model.combiner, n) for n in ("weights", "slope", "shift", "facts")))
     evidence = model.evidence(features)
     assert np.allclose(folded, model.combiner.logits(evidence, model.support), atol=1e-4)

@@ -124,7 +124,7 @@ def test_folding_the_model_changes_no_score(encoder):
     decided = [dataclasses.replace(e, category="Shoes" if n % 3 else "Hats") for n, e in enumerate(claims)]
     model = InstantModel.fit(limited, decided[:40], [encoder])
     features = model.features([bare_with_facts(e) for e in decided])
-    folded = model.scorer.logits(features.dense, features.hits, features.claimed)
+    folded = model.scorer.logits(features)
     assert np.allclose(folded, model.combiner.logits(model.evidence(features), model.support), atol=1e-4)
 
 
