@@ -169,8 +169,8 @@ class Siblings:
 
 
 def axes(schema: Schema, families: Sequence[str], y: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """``(A,)``: columns of the facets that tell variants apart: those marked so, and those on which decided variants of
-    one article mostly differ, whatever they are marked as."""
+    """``(A,)``: columns of the facets that tell variants apart: those on which decided variants of one article mostly
+    differ, and where too few are decided to say, those marked so. A size that all variants have alike is often marked."""
     members: dict[str, list[int]] = {}
     for row, family in enumerate(families):
         members.setdefault(family, []).append(row)
@@ -178,17 +178,18 @@ def axes(schema: Schema, families: Sequence[str], y: np.ndarray, known: np.ndarr
     found: list[int] = []
     for facet in schema.facets:
         columns = schema.facet_columns[facet.slug]
-        if facet.variant_axis or (
-            columns and _differs(several, y[:, columns], np.asarray(known[:, columns].all(axis=1)))
-        ):
+        differ = _differ(several, y[:, columns], np.asarray(known[:, columns].all(axis=1))) if columns else None
+        if facet.variant_axis if differ is None else differ:
             found += columns
     return np.array(found, dtype=np.int64)
 
 
-def _differs(several: Sequence[Sequence[int]], y: np.ndarray, known: np.ndarray) -> bool:
+def _differ(several: Sequence[Sequence[int]], y: np.ndarray, known: np.ndarray) -> bool | None:
+    """None where too few families have two products of which the facet is known."""
     compared = [rows for rows in ([r for r in rows if known[r]] for rows in several) if len(rows) > 1]
-    differ = sum(bool((y[rows] != y[rows[0]]).any()) for rows in compared)
-    return len(compared) >= FAMILIES and differ >= DIFFER * len(compared)
+    if len(compared) < FAMILIES:
+        return None
+    return sum(bool((y[rows] != y[rows[0]]).any()) for rows in compared) >= DIFFER * len(compared)
 
 
 def fitted_terms(siblings: Siblings, said: Said | None, z: np.ndarray, y: np.ndarray, known: np.ndarray,
