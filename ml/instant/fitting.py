@@ -330,7 +330,8 @@ def _calibrate(
     y, known = truth.y[scored], truth.known[scored]
     if (y * known).sum() < material.plan.enough or not (known & (y == 0)).any():
         flat = fixed_thresholds(np.full(tags, DEFAULT_THRESHOLD), schema)
-        heads = Heads.unfitted(axes(schema, [], truth.y[:0], truth.known[:0]), material.features.dense.shape[1])
+        columns = axes(schema, truth.families, truth.y, truth.known)
+        heads = Heads.unfitted(columns, material.features.dense.shape[1])
         return Calibration(Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}, {}, heads)
     evidence, support, parts = _out_of_fold(material, rotation, centre, scored, previous, pause)
     weights = fit_weights(evidence, support, y, known, seed=material.seed)

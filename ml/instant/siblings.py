@@ -170,7 +170,8 @@ class Siblings:
 
 def axes(schema: Schema, families: Sequence[str], y: np.ndarray, known: np.ndarray) -> np.ndarray:
     """``(A,)``: columns of the facets that tell variants apart: those on which decided variants of one article mostly
-    differ, and where too few are decided to say, those marked so. A size that all variants have alike is often marked."""
+    differ, and where too few are decided to say, those marked so, unless products mostly have several of their tags: who
+    lists the sizes that a shirt comes in does not tell shirts apart by them."""
     members: dict[str, list[int]] = {}
     for row, family in enumerate(families):
         members.setdefault(family, []).append(row)
@@ -179,9 +180,16 @@ def axes(schema: Schema, families: Sequence[str], y: np.ndarray, known: np.ndarr
     for facet in schema.facets:
         columns = schema.facet_columns[facet.slug]
         differ = _differ(several, y[:, columns], np.asarray(known[:, columns].all(axis=1))) if columns else None
-        if facet.variant_axis if differ is None else differ:
+        if differ is None:
+            differ = facet.variant_axis and not _several_values(y[:, columns])
+        if differ:
             found += columns
     return np.array(found, dtype=np.int64)
+
+
+def _several_values(y: np.ndarray) -> bool:
+    count = y.sum(axis=1)
+    return bool((count > 1).sum() > (count == 1).sum())
 
 
 def _differ(several: Sequence[Sequence[int]], y: np.ndarray, known: np.ndarray) -> bool | None:

@@ -165,6 +165,14 @@ def test_what_was_seen_goes_before_the_mark() -> None:
     assert np.array_equal(*(model.scores([bare(e, alone=alone) for f in articles for e in f]) for alone in (0, 1)))
 
 
+def test_a_marked_facet_of_which_products_have_several_values_is_no_axis() -> None:
+    y, known = np.zeros((3, MANY + 2), dtype=np.float32), np.ones((3, MANY + 2), dtype=bool)
+    y[:, :2] = 1
+    assert axes(schema(), ["a", "b", "c"], y, known).tolist() == []
+    y[1:, 1] = 0
+    assert axes(schema(), ["a", "b", "c"], y, known).tolist() == list(range(MANY))
+
+
 def test_a_facet_nobody_marked_is_an_axis_where_decided_variants_differ() -> None:
     articles = [article(n) for n in range(40)]
     assert fit(articles, 1, axis=False).siblings.heads.columns.tolist() == []
