@@ -31,6 +31,7 @@ DATA: dict[str, str | Promise] = {
     "magento_luma_en": gettext_lazy("English fashion"),
     "sample_zh, 110 decided": gettext_lazy("the Chinese sample, 110 decided"),
     "sample_zh, 20 tags added: old facets": gettext_lazy("the Chinese sample with 20 new tags, old facets"),
+    "sample_zh, 20 tags added: new facets": gettext_lazy("the Chinese sample with 20 new tags, the new facets"),
     "OA-Mine, no checkpoint": gettext_lazy("values in English titles, no checkpoint"),
     "OA-Mine, MiniLM": gettext_lazy("values in English titles, MiniLM"),
 }
@@ -38,7 +39,6 @@ DATA: dict[str, str | Promise] = {
 
 AGAINST: dict[str, str | Promise] = {
     "plain": "",
-    "before": "",
     "text alone": "",
     "instant tier": gettext_lazy("against the instant model"),
     "fine-tuned": gettext_lazy("against fine-tuning alone"),
@@ -47,7 +47,7 @@ AGAINST: dict[str, str | Promise] = {
     "greedy": gettext_lazy("against the likeliest word each time"),
     "teacher": gettext_lazy("against the teacher"),
     "concatenation": gettext_lazy("against side by side"),
-    "before they were added": gettext_lazy("against before they were added"),
+    "100 % read again": gettext_lazy("against reading all of them again"),
 }
 """What the option is compared with; nothing is said of the plan without it."""
 

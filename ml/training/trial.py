@@ -54,14 +54,15 @@ class TrialJob(Job):
         return by_family([*self.parts.train, *self.parts.validation], folds, f"folds {self.plan.seed}")
 
     def _teller(self, fold: int, folds: int, bests: Sequence[float]) -> Any:
-        best = 0.0
+        best = at = 0.0
 
         def tell(event: dict[str, Any]) -> None:
-            nonlocal best
+            nonlocal best, at
             event = {**event, "fold": fold, "folds": folds}
             if event.get("val"):
                 best = max(best, float(event["val"]["primary"]))
-                event["at"] = fold + event["step"] / event["total"]
+                # several trainings of one fold (members, rounds, pruning) all begin at step 0, and a place never falls
+                event["at"] = at = max(at, fold + event["step"] / event["total"])
                 event["score"] = (sum(bests[:fold]) + best) / (fold + 1)
             self.watch.emit(event)
 

@@ -69,3 +69,13 @@ def test_folds_are_whole_families_and_cover_everything():
         assert len(rest) + len(fold) == 40
     with pytest.raises(TrainingError, match="too few for 15 folds"):
         by_family(examples, 15, "salt")
+
+
+def test_several_trainings_of_a_fold_are_one_way_through_it(base, tmp_path, capfd):
+    """Two members and a round of recovery all begin at step 0, and what a trial reports never falls back."""
+    search = {"space": {"members": [2], "learning_rate": [1e-3]}, "method": "grid", "folds": 2}
+    folder = asked(tmp_path / "job", base, search, epochs=2, prune_neurons=0.25, recover_epochs=1)
+    code, events = here("search", folder, capfd)
+    assert code == 0, events[-1]
+    places = [report[0] for report in rows(folder)[0]["reports"]]
+    assert places == sorted(places) and len(places) > 6 and {1.0, 2.0} <= set(places)
