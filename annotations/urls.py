@@ -12,6 +12,7 @@ from annotations.views import (
     bulk,
     catalogues,
     comments,
+    company,
     conflicts,
     drafts,
     drift,
@@ -37,6 +38,7 @@ from annotations.views import (
     review_tags,
     safety,
     searches,
+    second_step,
     starter,
     tags,
     taxonomy,
@@ -53,8 +55,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("language/", home.set_language, name="set_language"),
     # one's account
     path("login/", accounts.login, name="login"),
+    path("login/code/", accounts.login_code, name="login_code"),
+    path("login/once/<str:token>/", accounts.once, name="login_once"),
+    path("login/company/", company.begin, name="company_login"),
+    path("login/company/back/", company.back, name="company_back"),
     path("logout/", accounts.logout, name="logout"),
     path("password/", accounts.password, name="password"),
+    path("second-step/", second_step.page, name="second_step"),
     path("tokens/", accounts.tokens, name="tokens"),
     path("tokens/<int:pk>/revoke/", accounts.revoke_token, name="revoke_token"),
     # catalogues and members
@@ -63,6 +70,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("c/<slug:slug>/members/", catalogues.add_member, name="add_member"),
     path("c/<slug:slug>/members/<int:pk>/", catalogues.change_member, name="change_member"),
     path("c/<slug:slug>/members/<int:pk>/remove/", catalogues.remove_member, name="remove_member"),
+    path("c/<slug:slug>/members/<int:pk>/second-step/", catalogues.reset_second_step, name="reset_second_step"),
     # products
     path("c/<slug:slug>/products/", products.products, name="products"),
     path("c/<slug:slug>/products/<int:pk>/", products.product, name="product"),

@@ -16,7 +16,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -73,8 +73,11 @@ def allowed_hosts() -> list[str]:
     return [*settings.FETCH_HOSTS, *settings.FETCH_LOCAL_HOSTS]
 
 
-def checked(url: str) -> Address:
-    """The address, once host, port and scheme are allowed. Resolves nothing. Raises FetchRefused."""
+def checked(url: str, also: Collection[str] = ()) -> Address:
+    """The address, once host, port and scheme are allowed. Resolves nothing. Raises FetchRefused.
+
+    ``also`` are hosts that the operator named in another setting, for what that setting is for and nothing else.
+    """
     if not url or len(url) > 2000 or re.search(r"[\x00-\x20\x7f-\x9f\\]", url) or not url.isascii():
         raise FetchRefused(_("This is no web address: it must begin with https:// and have no spaces."))
     try:
@@ -90,8 +93,9 @@ def checked(url: str) -> Address:
     port = port or PORTS[parts.scheme]
     shown = f"[{host}]" if ":" in host else host
     local = f"{shown}:{port}" in settings.FETCH_LOCAL_HOSTS
-    usual = port == PORTS[parts.scheme] and host in settings.FETCH_HOSTS
-    if not (local or usual or f"{shown}:{port}" in settings.FETCH_HOSTS):
+    named = {*settings.FETCH_HOSTS, *also}
+    usual = port == PORTS[parts.scheme] and host in named
+    if not (local or usual or f"{shown}:{port}" in named):
         raise FetchRefused(
             _("“%(host)s” is not among the hosts that this installation may ask. Its operator names them in FETCH_HOSTS, or in FETCH_LOCAL_HOSTS with the port where they are on the own network.")
             % {"host": f"{shown}:{port}"}
@@ -237,25 +241,27 @@ def fetch(
     seconds: float = 30.0,
     max_bytes: int = 10 * MEGABYTE,
     redirects: int = 0,
+    also: Collection[str] = (),
     check: Callable[[], None] = lambda: None,
 ) -> Fetched:
     """Send one request and read its whole answer, whatever its status.
 
     ``seconds`` is for everything together. ``check`` is called ten times a second; what it raises (a cancelled job)
     ends the exchange at once. A redirect beyond ``redirects`` is answered as it is; followed ones lose body and
-    headers when they leave the host. Raises FetchRefused before anything is sent, or FetchFailed.
+    headers when they leave the host. ``also``: as for ``checked``. Raises FetchRefused before anything is sent, or
+    FetchFailed.
     """
     until = time.monotonic() + seconds
     given = dict(headers or {})
     while True:
-        address = checked(url)
+        address = checked(url, also)
         answer = _one(_Exchange(address, method, body, given, max_bytes, until), check)
         target = answer.headers.get("location")
         if answer.status not in (301, 302, 303, 307, 308) or not target or redirects <= 0:
             return answer
         redirects -= 1
         url = urljoin(url, target)
-        if checked(url).origin != address.origin:
+        if checked(url, also).origin != address.origin:
             given = {}
         if answer.status == 303 or method != "GET":
             method, body = "GET", None

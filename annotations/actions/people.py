@@ -44,17 +44,21 @@ def random_password() -> str:
 def create_user(
     *,
     username: str,
-    password: str,
+    password: str | None,
     catalogue: Catalogue | None = None,
     role: str = "",
     email: str = "",
     by: User | None = None,
 ) -> User:
-    """Somebody new, with a role when a catalogue is given. Raises Conflict on a taken name, Refused on a weak password."""
+    """Somebody new, with a role when a catalogue is given. Without a password they come in through the provider alone.
+
+    Raises Conflict on a taken name, Refused on a weak password.
+    """
     user = User(username=username, email=email)
     try:
         user.clean_fields(exclude=["password"])
-        validate_password(password, user)
+        if password is not None:
+            validate_password(password, user)
     except ValidationError as error:
         raise Refused(" ".join(error.messages), "invalid_user") from None
     if User.objects.filter(username__iexact=username).exists():
@@ -71,9 +75,12 @@ def create_user(
     return user
 
 
-def set_role(*, user: User, catalogue: Catalogue, role: str, by: User | None = None) -> Membership:
+def set_role(
+    *, user: User, catalogue: Catalogue, role: str, by: User | None = None, from_groups: bool = False
+) -> Membership:
     """Give somebody a role in a catalogue. A changed role ends their sessions and tokens, a first one does not.
 
+    ``from_groups``: the identity provider's groups say so, and may say otherwise; what a person gave by hand stays.
     Raises Refused when the catalogue would be left without an admin.
     """
     if role not in Role.values:
@@ -82,16 +89,20 @@ def set_role(*, user: User, catalogue: Catalogue, role: str, by: User | None = N
         _lock_members(catalogue)
         old = Membership.objects.filter(user=user, catalogue=catalogue).first()
         if old is None:
-            membership = Membership.objects.create(user=user, catalogue=catalogue, role=role)
+            membership = Membership.objects.create(user=user, catalogue=catalogue, role=role, from_groups=from_groups)
             audit.record(
-                word=Event.MEMBER_ADDED, catalogue=catalogue, user=by, target=user.username, data={"role": role}
-            )
+                word=Event.MEMBER_ADDED, catalogue=catalogue, user=by, target=user.username,
+                data={"role": role, **({"from": "groups"} if from_groups else {})},
+            )  # fmt: skip
             return membership
         if old.role == role:
+            if old.from_groups != from_groups:
+                old.from_groups = from_groups
+                old.save(update_fields=["from_groups"])
             return old
         _keep_an_admin(catalogue, old)
-        was, old.role = old.role, role
-        old.save(update_fields=["role"])
+        was, old.role, old.from_groups = old.role, role, from_groups
+        old.save(update_fields=["role", "from_groups"])
         end_access(user=user)
         audit.record(
             word=Event.MEMBER_CHANGED, catalogue=catalogue, user=by, target=user.username,
@@ -137,10 +148,15 @@ def set_active(*, user: User, active: bool, by: User | None = None) -> None:
 
 
 def end_access(*, user: User) -> None:
-    """End every session and token: a session carries the epoch it began in (``User.session_epoch``)."""
+    """End every session and token."""
+    end_sessions(user=user)
+    ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
+
+
+def end_sessions(*, user: User) -> None:
+    """A session carries the epoch it began in (``User.session_epoch``)."""
     User.objects.filter(pk=user.pk).update(session_epoch=F("session_epoch") + 1)
     user.refresh_from_db(fields=["session_epoch"])
-    ApiToken.objects.filter(user=user, revoked_at=None).update(revoked_at=timezone.now())
 
 
 def create_token(

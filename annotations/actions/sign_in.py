@@ -28,11 +28,9 @@ class TooMany(Refused):
     status = 429
 
 
-def sign_in(*, name: str, password: str, address: str) -> User:
-    """The user, with the event written; the session is the door's. Raises as ``prove`` does."""
-    user = prove(name=name, password=password, address=address)
-    audit.record(word=Event.SIGNED_IN, user=user, data={"address": address})
-    return user
+def note(*, user: User, address: str, through: str = "password") -> None:
+    """Write down that somebody came in, once everything that was asked of them is proven."""
+    audit.record(word=Event.SIGNED_IN, user=user, data={"address": address, "through": through})
 
 
 def prove(*, name: str, password: str, address: str) -> User:
@@ -42,7 +40,22 @@ def prove(*, name: str, password: str, address: str) -> User:
     requests at once get no further than one after the other. Signing in gives the counts back. Raises TooMany, or
     Refused (422) with the same words whatever was wrong.
     """
-    keys = {key_of("name", name.casefold()): settings.LOGIN_FAILURES_PER_NAME}
+    counted = count(address=address, name=name.casefold())
+    user = authenticate(username=name, password=password)
+    if not isinstance(user, User):
+        known = User.objects.filter(username=name).first()  # what was typed for a name may be a password: not kept
+        audit.record(word=Event.SIGN_IN_FAILED, user=known, data={"address": address})
+        raise Refused(_("Name and password do not fit, or this account may not sign in."), "wrong")
+    forgive(counted)
+    return user
+
+
+def count(*, address: str, **who: str) -> list[str]:
+    """Count one attempt for the address and, under its kind of name, for whoever it is. Raises TooMany.
+
+    Returns the counters, for ``forgive``.
+    """
+    keys = {key_of(kind, text): settings.LOGIN_FAILURES_PER_NAME for kind, text in who.items()}
     keys[key_of("address", network_of(address))] = settings.LOGIN_FAILURES_PER_ADDRESS
     for key, most in keys.items():
         if wait := take(key, most):
@@ -54,15 +67,14 @@ def prove(*, name: str, password: str, address: str) -> User:
                 ) % {"n": minutes},
                 "too_many", wait=wait,
             )  # fmt: skip
-    user = authenticate(username=name, password=password)
-    if not isinstance(user, User):
-        known = User.objects.filter(username=name).first()  # what was typed for a name may be a password: not kept
-        audit.record(word=Event.SIGN_IN_FAILED, user=known, data={"address": address})
-        raise Refused(_("Name and password do not fit, or this account may not sign in."), "wrong")
-    for key in keys:
+    return list(keys)
+
+
+def forgive(counted: list[str]) -> None:
+    """It was an honest attempt: what was counted is given back, and old counters go."""
+    for key in counted:
         give_back(key)
     prune()
-    return user
 
 
 def take(key: str, most: int) -> int:

@@ -31,6 +31,29 @@ class SignIn(forms.Form):
     )  # fmt: skip
 
 
+def _code(label: Any, **attrs: Any) -> forms.CharField:
+    given = {"autocomplete": "one-time-code", "inputmode": "numeric", "spellcheck": "false", **attrs}
+    return forms.CharField(label=label, max_length=100, widget=forms.TextInput(attrs=given))
+
+
+class SignInCode(forms.Form):
+    code = _code(_("Code"), autofocus=True)
+
+
+class Again(forms.Form):
+    """The password once more, or, for who has none, a code."""
+
+    again = forms.CharField(
+        label=_("Password"), max_length=1000, strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, has_password: bool = True, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if not has_password:
+            self.fields["again"] = _code(_("Code"))
+
+
 class NewPassword(forms.Form):
     old = forms.CharField(
         label=_("Password now"), max_length=1000, strip=False,
@@ -65,7 +88,16 @@ class NewMember(forms.Form):
     name = forms.CharField(
         label=_("Name"), max_length=150, widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "none"})
     )
+    email = forms.EmailField(
+        label=_("E-mail address"), required=False,
+        help_text=_("By which they are known when they come through the company's sign-in."),
+    )  # fmt: skip
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.REVIEWER)
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        if not settings.OIDC_ISSUER:
+            del self.fields["email"]
 
 
 class MemberRole(forms.Form):

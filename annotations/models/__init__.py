@@ -20,7 +20,7 @@ from annotations.models.exports import Change, ExportBatch
 from annotations.models.jobs import Job, WorkerBeat
 from annotations.models.language_model import LanguageModel, LanguageModelAnswer
 from annotations.models.panels import Answer, AssignmentRule, GoldItem, Turn
-from annotations.models.people import ApiToken, LoginAttempt, User
+from annotations.models.people import ApiToken, Identity, LoginAttempt, RecoveryCode, SecondStep, User
 from annotations.models.proposals import DeclinedProposal, FoundProposals
 from annotations.models.review import (
     QUEUE_ORDER,
@@ -78,6 +78,7 @@ __all__ = [
     "FormerSuggestions",
     "FoundProposals",
     "GoldItem",
+    "Identity",
     "ImportBatch",
     "ImportProblem",
     "ImportSource",
@@ -98,10 +99,12 @@ __all__ = [
     "ProductTag",
     "QueueItem",
     "Reason",
+    "RecoveryCode",
     "Role",
     "RowChange",
     "SavedFilter",
     "SearchTrial",
+    "SecondStep",
     "SetAside",
     "SplitItem",
     "Suggestion",

@@ -122,6 +122,7 @@ class Membership(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=10, choices=Role)
     filters = models.JSONField(default=dict, blank=True, help_text="the queue that was reviewed last, to begin there")
+    from_groups = models.BooleanField(default=False, help_text="given by the identity provider's groups, not by hand")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -61,3 +61,49 @@ class LoginAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key[:8]}: {self.failures}"
+
+
+class SecondStep(models.Model):
+    """The secret that a person's authenticator app computes codes with; it counts once a code of it was given back."""
+
+    user = models.OneToOneField(User, models.CASCADE, related_name="second_step")
+    sealed_secret = models.TextField(help_text="base32, as tagstudio.sealed keeps it")
+    last_step = models.PositiveBigIntegerField(default=0, help_text="of the code used last: none is accepted twice")
+    confirmed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.user}: {'on' if self.confirmed_at else 'begun'}"
+
+
+class RecoveryCode(models.Model):
+    """Instead of a phone that is lost, once. Kept as a keyed hash: neither the database nor we can say it again."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64, help_text="HMAC-SHA256 with a key made from SECRET_KEY, hexadecimal")
+    used_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "digest"], name="one_recovery_code")]
+
+    def __str__(self) -> str:
+        return f"{self.user}: {'used' if self.used_at else 'unused'}"
+
+
+class Identity(models.Model):
+    """Who a person is to an identity provider. ``subject`` never changes there, as an e-mail address may."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=300)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="one_person_per_subject"),
+            models.UniqueConstraint(fields=["issuer", "user"], name="one_subject_per_person"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.issuer}"

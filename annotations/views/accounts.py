@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import cast
+import time
+from typing import Any, cast
 
 from django.conf import settings
 from django.contrib import messages
@@ -11,50 +12,141 @@ from django.contrib.auth import logout as end_session
 from django.contrib.auth import update_session_auth_hash
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render, resolve_url
+from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotations.actions import people
+from annotations.actions import links, people, second_step
 from annotations.actions.errors import Refused
-from annotations.actions.sign_in import prove, sign_in
-from annotations.forms.accounts import NewPassword, NewToken, SignIn
+from annotations.actions.sign_in import note, prove
+from annotations.forms.accounts import NewPassword, NewToken, SignIn, SignInCode
 from annotations.models import User
 from annotations.queries.people import tokens_of
+from annotations.queries.second_step import is_on
 from annotations.views.doors import signed_in
+from annotations.views.gate import PROVEN
+from tagstudio import oidc
 
 READ_OR_SEND = ["GET", "HEAD", "POST"]
+PENDING = "first_step"  # in the session of somebody whose code is still asked for
+PENDING_SECONDS = 600
 
 
 @sensitive_post_parameters("password")
 @never_cache
 @require_http_methods(READ_OR_SEND)
 def login(request: HttpRequest) -> HttpResponse:
-    target = _target(request)
+    target = target_of(request)
     if request.user.is_authenticated:
         return HttpResponseRedirect(target)
     form = SignIn(request.POST or None)
     status, wait = 200, 0
     if request.method == "POST":
         status = 422
+        if not settings.PASSWORD_SIGN_IN:
+            return login_page(request, target, problem=_("Passwords do not sign in here."), status=403)
         if form.is_valid():
             try:
-                user = sign_in(**form.cleaned_data, address=address_of(request))
+                user = prove(**form.cleaned_data, address=address_of(request))
             except Refused as refusal:
                 form.add_error(None, refusal.message)
                 status, wait = refusal.status, refusal.details.get("wait", 0)
             else:
-                return _come_in(request, user, target)
-    answer = render(request, "accounts/login.html", {"form": form, "next": target}, status=status)
+                return proceed(request, user, target)
+    return login_page(request, target, form=form, status=status, wait=wait)
+
+
+def login_page(
+    request: HttpRequest,
+    target: str,
+    *,
+    form: SignIn | None = None,
+    problem: str = "",
+    status: int = 200,
+    wait: int = 0,
+) -> HttpResponse:
+    """The ways in that this installation has, and what went wrong with the one that was tried."""
+    context = {
+        "form": (form or SignIn()) if settings.PASSWORD_SIGN_IN else None,
+        "company": settings.OIDC_NAME if oidc.is_on() else "",
+        "next": target, "problem": problem,
+    }  # fmt: skip
+    answer = render(request, "accounts/login.html", context, status=status)
     if wait:
         answer["Retry-After"] = str(wait)
     return answer
 
 
-def _come_in(request: HttpRequest, user: User, target: str) -> HttpResponse:
+def proceed(
+    request: HttpRequest, user: User, target: str, *, through: str = "password", enough: bool = False
+) -> HttpResponse:
+    """On from the first step: in, or to the second one. ``enough``: whoever let them in asked for one already."""
+    if enough or not is_on(user):
+        return come_in(request, user, target, through=through, proven=enough)
+    request.session.flush()  # what the browser had of somebody else's is no part of this
+    request.session[PENDING] = {
+        "user": user.pk, "hash": user.get_session_auth_hash(), "until": time.time() + PENDING_SECONDS,
+        "next": target, "through": through,
+    }  # fmt: skip
+    return redirect("login_code")
+
+
+@sensitive_post_parameters("code")
+@never_cache
+@require_http_methods(READ_OR_SEND)
+def login_code(request: HttpRequest) -> HttpResponse:
+    """The second step: a code of the app, or a recovery code. Nobody is signed in before it."""
+    pending = request.session.get(PENDING)
+    user = _pending_user(pending)
+    if user is None or pending is None:
+        return redirect("login")
+    form = SignInCode(request.POST or None)
+    status, wait = 200, 0
+    if request.method == "POST":
+        status = 422
+        if form.is_valid():
+            try:
+                proven = second_step.prove_code(user=user, code=form.cleaned_data["code"], address=address_of(request))
+            except Refused as refusal:
+                form.add_error("code", refusal.message)
+                status, wait = refusal.status, refusal.details.get("wait", 0)
+            else:
+                del request.session[PENDING]
+                answer = come_in(request, user, pending["next"], through=pending["through"], proven=True)
+                if proven.recovery_left is not None:
+                    messages.warning(request, _left(proven.recovery_left))
+                return answer
+    answer = render(request, "accounts/code.html", {"form": form, "name": user.username}, status=status)
+    if wait:
+        answer["Retry-After"] = str(wait)
+    return answer
+
+
+def _pending_user(pending: dict[str, Any] | None) -> User | None:
+    """Whose first step it was, unless that was too long ago or something ended their sessions since."""
+    if not pending or pending["until"] < time.time():
+        return None
+    user = User.objects.filter(pk=pending["user"], is_active=True).first()
+    same = user is not None and constant_time_compare(pending["hash"], user.get_session_auth_hash())
+    return user if same else None
+
+
+def _left(n: int) -> str:
+    return ngettext(
+        "You used a recovery code: %(n)s is left. Make new ones under “One-time codes”.",
+        "You used a recovery code: %(n)s are left. Make new ones under “One-time codes” before they end.", n,
+    ) % {"n": n}  # fmt: skip
+
+
+def come_in(request: HttpRequest, user: User, target: str, *, through: str, proven: bool) -> HttpResponse:
     begin_session(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    if proven:
+        request.session[PROVEN] = True
+    note(user=user, address=address_of(request), through=through)
     answer = HttpResponseRedirect(target)
     if user.language in dict(settings.LANGUAGES):
         answer.set_cookie(
@@ -64,7 +156,25 @@ def _come_in(request: HttpRequest, user: User, target: str) -> HttpResponse:
     return answer
 
 
-def _target(request: HttpRequest) -> str:
+@never_cache
+@require_http_methods(READ_OR_SEND)
+def once(request: HttpRequest, token: str) -> HttpResponse:
+    """A link from ``manage.py sign_in_link``. Looking at it does nothing, so that no preview uses it up."""
+    user = links.whose(token)
+    if user is None:
+        return login_page(
+            request, resolve_url("home"), problem=_("This link was used already, or is too old."), status=410
+        )
+    if request.method == "POST":
+        if not links.use(token):
+            return login_page(
+                request, resolve_url("home"), problem=_("This link was used already, or is too old."), status=410
+            )
+        return proceed(request, user, resolve_url("home"), through="link")
+    return render(request, "accounts/once.html", {"name": user.username})
+
+
+def target_of(request: HttpRequest) -> str:
     """Where one wanted to go, if that is here."""
     wanted = request.POST.get("next") or request.GET.get("next") or ""
     if wanted and url_has_allowed_host_and_scheme(wanted, {request.get_host()}, request.is_secure()):
@@ -92,6 +202,8 @@ def logout(request: HttpRequest) -> HttpResponse:
 def password(request: HttpRequest) -> HttpResponse:
     """Ends every other session and every token; this session goes on."""
     user = cast(User, request.user)
+    if not user.has_usable_password():  # who comes in through the provider alone has none to change
+        return render(request, "accounts/password.html", {"form": None, "company": settings.OIDC_NAME})
     form = NewPassword(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

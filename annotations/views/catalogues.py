@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import cast
 
+from django.conf import settings as django_settings
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -11,12 +12,13 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
-from annotations.actions import catalogues, people
+from annotations.actions import catalogues, people, second_step
 from annotations.actions.errors import Forbidden, Refused
 from annotations.forms.accounts import CatalogueSettings, MemberRole, NewCatalogue, NewMember
 from annotations.models import Catalogue, Role, User
 from annotations.queries.cleaning import steps_of
 from annotations.queries.people import may_create_catalogues, members_of, user_named
+from annotations.queries.second_step import may_reset, who_has_it_on
 from annotations.views.doors import MemberRequest, catalogue_page, refused, signed_in
 
 READ_OR_SEND = ["GET", "HEAD", "POST"]
@@ -77,12 +79,15 @@ def add_member(request: MemberRequest) -> HttpResponse:
             people.set_role(user=known, catalogue=catalogue, role=role, by=request.user)
             messages.success(request, _("%(name)s is a member now.") % {"name": known.username})
             return redirect("catalogue_settings", catalogue.slug)
-        password = people.random_password()
-        made = people.create_user(username=name, password=password, catalogue=catalogue, role=role, by=request.user)
+        password = people.random_password() if django_settings.PASSWORD_SIGN_IN else None
+        made = people.create_user(
+            username=name, password=password, catalogue=catalogue, role=role, by=request.user,
+            email=form.cleaned_data.get("email", ""),
+        )  # fmt: skip
     except Refused as refusal:
         form.add_error("name", refusal.message)
         return _page(request, member_form=form)
-    return _page(request, made=made, password=password)
+    return _page(request, made=made, password=password or "")
 
 
 @require_POST
@@ -110,6 +115,23 @@ def remove_member(request: MemberRequest, pk: int) -> HttpResponse:
     ))  # fmt: skip
 
 
+@require_POST
+@catalogue_page(Role.ADMIN)
+def reset_second_step(request: MemberRequest, pk: int) -> HttpResponse:
+    """For somebody who lost the phone. Only who administers all their catalogues, since it weakens their way in."""
+    user = _member(request.catalogue, pk)
+    if not may_reset(request.user, user):
+        raise Forbidden(
+            _("%(name)s works in other catalogues too: whoever runs this installation can reset it (manage.py reset_second_step).")
+            % {"name": user.username}, "other_catalogues",
+        )  # fmt: skip
+    second_step.reset(user=user, by=request.user)
+    messages.success(
+        request, _("The one-time codes of %(name)s are reset, and their sessions have ended.") % {"name": user.username}
+    )
+    return redirect("catalogue_settings", request.catalogue.slug)
+
+
 def _member(catalogue: Catalogue, pk: int) -> User:
     found = next((member.user for member in members_of(catalogue) if member.user_id == pk), None)
     if found is None:
@@ -135,10 +157,13 @@ def _page(
     password: str = "",
 ) -> HttpResponse:
     wrong = any(form is not None and form.errors for form in (settings_form, member_form))
+    members = members_of(request.catalogue)
     context = {
         "form": settings_form or CatalogueSettings(initial=_initial(request.catalogue)),
         "member_form": member_form or NewMember(auto_id="member_%s"),
-        "members": members_of(request.catalogue),
+        "members": members,
+        "with_codes": who_has_it_on(member.user for member in members),
+        "company": django_settings.OIDC_NAME if django_settings.OIDC_ISSUER else "",
         "roles": Role.choices,
         "made": made,
         "password": password,

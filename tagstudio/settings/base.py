@@ -46,6 +46,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "annotations.views.gate.SecondStepMiddleware",
 ]
 
 ROOT_URLCONF = "tagstudio.urls"
@@ -100,6 +101,8 @@ CSRF_COOKIE_SAMESITE = "Lax"
 LOGIN_FAILURES_PER_NAME = env.integer("LOGIN_FAILURES_PER_NAME", 8, 1, 10**4)  # in a quarter of an hour
 LOGIN_FAILURES_PER_ADDRESS = env.integer("LOGIN_FAILURES_PER_ADDRESS", 40, 1, 10**6)
 BEHIND_PROXY = env.flag("BEHIND_PROXY", False)  # a proxy of ours sets X-Forwarded-For and X-Forwarded-Proto
+# Who must give a code from their phone beside the password: the least role, or "everybody"; empty: who wants to
+SECOND_STEP_REQUIRED = env.one_of("SECOND_STEP_REQUIRED", ("", "viewer", "reviewer", "lead", "admin", "everybody"))
 X_FRAME_OPTIONS = "DENY"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
@@ -180,6 +183,19 @@ CELERY_BEAT_SCHEDULE = {
 # its port, which may have private addresses and speak http
 FETCH_HOSTS = [host.lower() for host in env.words("FETCH_HOSTS")]
 FETCH_LOCAL_HOSTS = [host.lower() for host in env.words("FETCH_LOCAL_HOSTS")]
+
+# Signing in through a company's identity provider (tagstudio/oidc.py); no issuer: there is none
+OIDC_ISSUER = env.issuer("OIDC_ISSUER", FETCH_LOCAL_HOSTS)
+OIDC_CLIENT_ID, OIDC_CLIENT_SECRET = env.text("OIDC_CLIENT_ID"), env.text("OIDC_CLIENT_SECRET")
+OIDC_NAME = env.text("OIDC_NAME", "OpenID Connect")  # on the button
+OIDC_SCOPES = env.text("OIDC_SCOPES", "openid email profile").split()
+OIDC_CREATE = env.flag("OIDC_CREATE", False)  # whoever the provider knows gets an account, without any role
+OIDC_GROUPS_CLAIM = env.text("OIDC_GROUPS_CLAIM", "groups")
+OIDC_ROLES = env.group_roles("OIDC_ROLES")  # (group, catalogue, role)
+OIDC_SECOND_STEP = env.flag("OIDC_SECOND_STEP", True)  # off: the provider asks for a second step itself
+PASSWORD_SIGN_IN = env.flag("PASSWORD_SIGN_IN", True)
+env.way_in(OIDC_ISSUER, OIDC_CLIENT_ID, PASSWORD_SIGN_IN)
+
 # Alerts by e-mail
 EMAIL_HOST = env.text("EMAIL_HOST")  # empty: no e-mail
 EMAIL_PORT = env.integer("EMAIL_PORT", 587, 1, 65535)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -42,6 +42,48 @@ def integer(name: str, default: int, low: int, high: int) -> int:
 
 def words(name: str, default: str = "") -> list[str]:
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def one_of(name: str, known: Collection[str]) -> str:
+    value = text(name).lower()
+    if value in known:
+        return value
+    raise ImproperlyConfigured(f"{name}={value!r} is none of {', '.join(word for word in known if word)}")
+
+
+def issuer(name: str, local_hosts: Collection[str]) -> str:
+    """An OpenID Connect issuer as it writes itself: https, or http on a host of FETCH_LOCAL_HOSTS; empty for none."""
+    value = text(name)
+    parts = urlsplit(value)
+    plain = parts.scheme == "http" and parts.netloc.lower() in local_hosts
+    if not value or (parts.netloc and not parts.query and not parts.fragment and (parts.scheme == "https" or plain)):
+        return value
+    raise ImproperlyConfigured(
+        f"{name}={value!r} is no issuer: https://HOST/PATH without ? and #, as its discovery document has it"
+        " (http:// only for a host that FETCH_LOCAL_HOSTS names with its port)"
+    )
+
+
+def group_roles(name: str) -> list[tuple[str, str, str]]:
+    """``GROUP=CATALOGUE:ROLE; …`` as (group, catalogue, role). Groups may hold anything but a semicolon."""
+    found = []
+    for entry in filter(None, (part.strip() for part in text(name).split(";"))):
+        group, _equals, place = entry.rpartition("=")
+        slug, _colon, role = place.strip().partition(":")
+        if not group.strip() or not slug or role not in ("viewer", "reviewer", "lead", "admin"):
+            raise ImproperlyConfigured(
+                f"{name}: {entry!r} is not GROUP=CATALOGUE:ROLE with one of viewer, reviewer, lead, admin"
+            )
+        found.append((group.strip(), slug, role))
+    return found
+
+
+def way_in(issuer: str, client: str, passwords: bool) -> None:
+    """Refuses settings that would leave nobody a way to sign in."""
+    if issuer and not client:
+        raise ImproperlyConfigured("OIDC_ISSUER is set and OIDC_CLIENT_ID is not: the provider knows us by it")
+    if not passwords and not issuer:
+        raise ImproperlyConfigured("PASSWORD_SIGN_IN=0 leaves nobody a way to sign in: set OIDC_ISSUER too")
 
 
 def home(default: Path) -> Path:

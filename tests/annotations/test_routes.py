@@ -42,6 +42,7 @@ from annotations.models import (
     ModelVersion,
     Picture,
     SavedFilter,
+    SecondStep,
     TagRequest,
     TaxonomyRevision,
     User,
@@ -97,10 +98,15 @@ ROUTES: dict[str, Open | Page | Api] = {
     "metrics": Open("GET HEAD"),  # from this machine alone; tested with the health page
     "set_language": Open("POST"),
     "login": Open("GET HEAD POST"),
+    "login_code": Open("GET HEAD POST"),  # to the first step for whoever has not taken it
+    "login_once": Open("GET HEAD POST", ("nonsense",), also=frozenset({410})),
+    "company_login": Open("GET", also=frozenset({404})),  # no issuer is named here: tests/annotations/test_company.py
+    "company_back": Open("GET", also=frozenset({404})),
     "logout": Open("POST"),
     # one's own
     "home": Page({"GET": "any"}, ()),
     "password": Page({"GET": "any", "POST": "any"}, ()),
+    "second_step": Page({"GET": "any", "POST": "any"}, ()),
     "tokens": Page({"GET": "any", "POST": "any"}, ()),
     "revoke_token": Page({"POST": "own token"}, ("@token",)),
     "catalogue_new": Page({"GET": "admin", "POST": "admin"}, ()),
@@ -109,6 +115,7 @@ ROUTES: dict[str, Open | Page | Api] = {
     "add_member": Page({"POST": "admin"}),
     "change_member": Page({"POST": "admin"}, ("shop", "@viewer")),
     "remove_member": Page({"POST": "admin"}, ("shop", "@viewer")),
+    "reset_second_step": Page({"POST": "admin"}, ("shop", "@lead")),
     "exports": Page({"GET": "viewer", "POST": "viewer"}),
     "export_download": Page({"GET": "viewer"}, ("shop", EXPORT)),
     "picture": Page({"GET": "viewer"}, ("full", "@product", SHA)),
@@ -405,7 +412,7 @@ def build_house(folder: Path) -> House:
     upload = ImportBatch.objects.create(catalogue=world.catalogue, file_name="x.csv")
     request = TagRequest.objects.create(facet=world.facets["colour"], text="mauve", user=world.people["reviewer"])
     ids = {
-        "product": world.products[0].pk, "viewer": world.people["viewer"].pk, "facet": world.facets["colour"].pk,
+        "product": world.products[0].pk, "viewer": world.people["viewer"].pk, "lead": world.people["lead"].pk, "facet": world.facets["colour"].pk,
         "tag": world.tags["black"].pk, "import": upload.pk, "request": request.pk,
         "draft": Draft.objects.create(
             catalogue=world.catalogue, product=world.products[0], kind="title", language="en", text="x"
@@ -424,6 +431,7 @@ def build_house(folder: Path) -> House:
             catalogue=world.catalogue, user=world.people[who], name="x", query={"search": "x"}
         )
         ids[f"filter of {who}"] = view.pk
+    SecondStep.objects.create(user=world.people["lead"], sealed_secret="x")
     comment = Comment.objects.create(catalogue=world.catalogue, product=world.products[0], user=world.people["lead"])
     mentions = {who: Mention.objects.create(comment=comment, user=world.people[who]).pk for who in ("stranger", *ROLES)}
     return House(world, clients, secrets, tokens, ids, mentions)
