@@ -82,13 +82,13 @@ def follow_groups(*, user: User, groups: list[str]) -> None:
         if catalogue is None:
             logger.warning("OIDC_ROLES names the catalogue %s, which is not there", slug)
             continue
-        membership, role = held.get(catalogue.pk), wanted.get(slug)
+        membership, best = held.get(catalogue.pk), wanted.get(slug)
         if membership is not None and not membership.from_groups:
             continue
         try:
-            if role is not None and (membership is None or membership.role != role):
-                people.set_role(user=user, catalogue=catalogue, role=role, from_groups=True)
-            elif role is None and membership is not None:
+            if best is not None and (membership is None or membership.role != best):
+                people.set_role(user=user, catalogue=catalogue, role=best, from_groups=True)
+            elif best is None and membership is not None:
                 people.remove_member(user=user, catalogue=catalogue)
         except Refused as refusal:  # the last admin of a catalogue stays, whatever the groups say
             logger.warning("groups of %s in %s: %s", user.username, slug, refusal.message)
