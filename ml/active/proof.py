@@ -23,7 +23,7 @@ SHARES = (0.25, 0.5, 1.0)  # of the slice products left for fitting: the sizes o
 SUBSETS = 3  # random subsets of each smaller size
 USUAL, TRUST = 0.17, 0.05  # exponent of learning curves in random order before anything was measured: mean, spread
 LUCK = 0.37  # of a measured point's log error over one product; with n of them that much over sqrt(n)
-FAR = 50.0  # times the decisions so far: beyond, a power law says nothing
+FAR = 8.0  # times the decisions so far: no forecast was measured so far on
 AHEAD, LEAST_AHEAD = 0.2, 20  # a fifth more decisions, at least 20: how far `next` looks
 MOST_SAVED = 3.0  # times the decisions so far: no more than so many are ever said to be saved
 
@@ -52,7 +52,6 @@ class Proof:
     gain: Interval
     saved: Interval
     worse: float
-    exponent: Interval  # b of the actual curve, for what remains to a target
     ahead: int
     next: Interval
     known: float
@@ -61,13 +60,16 @@ class Proof:
         return asdict(self)
 
     def remaining(self, target: float) -> float:
-        """Decisions from now until the actual curve is at ``target``, if it goes on as so far; 0 when it is there,
-        infinity where the power law would have to be drawn on over FAR times the decisions."""
+        """Decisions from now until the actual curve is at ``target``, if each doubling brings as much as the last did, as
+        ``next`` has it; 0 when it is there, infinity where it would take more than FAR times the decisions. Too few where
+        the curve levels off.
+        """
         now = self.actual[-1].f1.value
         if now >= target:
             return 0.0
-        ratio = ((1 - now) / max(1 - target, 1e-6)) ** (1 / max(self.exponent.value, 1e-3))
-        return float(self.decisions * (ratio - 1)) if ratio <= FAR else float("inf")
+        last = self.next.value / 100 / np.log2(1 + self.ahead / self.decisions)  # what the last doubling brought
+        doublings = (target - now) / max(last, 1e-9)
+        return float(self.decisions * (2**doublings - 1)) if doublings <= np.log2(FAR) else float("inf")
 
 
 def prove(
@@ -160,7 +162,6 @@ def _conclude(
     random, actual = f1[:, : len(sizes)], f1[:, len(sizes) :]
     curve = _Drawn.through(sizes, random, n, rng)
     drawn = curve.at(used)
-    now = _Drawn.through(used, actual, n, rng)
     total = int(stages[-1])
     gain = 100 * (actual[:, -1] - drawn[:, -1])
     saved = (np.clip(curve.reaches(actual[:, -1]), 0, (1 + MOST_SAVED) * used[-1]) - used[-1]) * total / used[-1]
@@ -178,7 +179,6 @@ def _conclude(
         gain=interval(gain),
         saved=interval(saved),
         worse=float(norm.cdf(-gain[0] / max(float(np.std(gain[1:])), 1e-6))),
-        exponent=interval(now.b),
         ahead=ahead,
         next=growth(decisions, crossed, ahead, rng, level),
         known=known_already(decisions, crossed.whole, rng),

@@ -17,6 +17,7 @@ from ml.active.simulate import Curve, DefaultPolicy, State, replay, summary
 from ml.active.uncertainty import margin
 from ml.active.view import PoolView, per_product
 from ml.commands import main
+from ml.evaluation.paired import Interval
 from ml.examples import write_jsonl
 from tests.ml.catalogue import products, schema
 from tests.ml.pools import problem
@@ -121,8 +122,13 @@ def test_the_proof_finds_a_bad_order_and_no_gain_where_there_is_none() -> None:
     assert [p.decisions for p in same.actual] == [20, 40, 60, 80, 100, 120]
     assert [p.measured for p in same.random] == sorted((p.measured for p in same.random), reverse=True)
     assert all(p.f1.low <= p.f1.value <= p.f1.high for p in (*same.actual, *same.random) if p.measured)
-    assert same.remaining(0.0) == 0 and same.remaining(min(same.actual[-1].f1.value + 0.02, 0.99)) > 0
-    assert same.remaining(0.99999) == float("inf")
+    now = same.actual[-1].f1.value
+    rising = replace(same, next=Interval(2.0, 1.0, 3.0), ahead=same.decisions)  # points, by the last doubling
+    assert rising.remaining(0.0) == 0 and rising.remaining(now + 0.02) == pytest.approx(same.decisions)
+    assert rising.remaining(now + 0.04) == pytest.approx(3 * same.decisions)
+    assert rising.remaining(now + 0.061) == float("inf")  # beyond three doublings
+    still = replace(same, next=Interval(0.0, 0.0, 0.4))
+    assert still.remaining(now + 0.01) == float("inf")
 
 
 def test_no_family_is_measured_by_a_head_that_has_seen_it() -> None:
