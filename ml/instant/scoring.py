@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from scipy.special import logit
 
-from ml.encoders.base import normalise
 from ml.instant.combine import KINDS, ease, knee, share_single, support_step
 from ml.instant.evidence import Hits, entry_precision
 from ml.instant.siblings import Said
@@ -54,12 +53,17 @@ class Scorer:
         self._of_place = {1: kind["title"] * slope, 2: kind["category"] * slope}
         self._of_dictionary = kind["dictionary"] * slope
         self._siblings = model.siblings
-        axes = model.siblings.heads.columns
-        self._axes = axes
-        self._of_axes = ((of_head * slope)[axes], (kind["prototype"] * slope)[axes])
-        self._axis_weights = np.where(model.has_head[axes], model.weights[:, axes], np.float32(0.0))
-        self._axis_weights[-1] -= np.where(model.has_head[axes], model.prior[axes], np.float32(0.0))
-        self._axis_prototypes = model.prototypes[axes].T
+        heads = model.siblings.heads
+        self._axes = axes = heads.columns
+        seen = np.where(model.has_head[axes], model.weights[:, axes], np.float32(0.0))
+        seen[-1] -= np.where(model.has_head[axes], model.prior[axes], np.float32(0.0))
+        # by fold what another head adds, last for a family in none, of which no head may speak
+        nothing = np.zeros((1, *seen.shape), dtype=np.float32)
+        self._unseen = (np.concatenate([heads.weights, nothing]) - seen) * (of_head * slope)[axes]
+        near_nothing = np.zeros((1, len(axes), len(seen) - 1), dtype=np.float32)
+        apart = np.concatenate([heads.prototypes, near_nothing]) - model.prototypes[axes]
+        self._unseen_near = (apart * (kind["prototype"] * slope)[axes, None]).transpose(0, 2, 1)
+        self._is_near = bool(self._unseen_near.any())
         self._knee, self._facts = knee(combiner.bend), combiner.facts.astype(np.float32)
         chance = logit(np.clip(entry_precision(model.dictionary), 1e-3, 0.995)).astype(np.float32)
         self._chance, self._prior = chance, model.prior
@@ -89,12 +93,15 @@ class Scorer:
 
     def _forget_siblings(self, z: np.ndarray, dense: np.ndarray, said: Said) -> None:
         """Where a sibling is decided, heads that have not seen the family speak in place of the one that has."""
-        of_head, of_prototype = self._siblings.unseen(dense, self._centre, said)
-        here = dense[said.rows]
-        of_head -= here @ self._axis_weights[:-1] + self._axis_weights[-1]
-        of_prototype -= normalise(here - self._centre) @ self._axis_prototypes
-        change = of_head * self._of_axes[0] + of_prototype * self._of_axes[1]
-        z[np.ix_(said.rows, self._axes)] += np.where(said.what > 0, change, np.float32(0.0))
+        for fold in np.unique(said.fold):
+            here = said.fold == fold
+            features = dense[said.rows[here]]
+            change = features @ self._unseen[fold][:-1] + self._unseen[fold][-1]
+            if self._is_near:
+                features -= self._centre
+                length = np.sqrt(np.einsum("ij,ij->i", features, features))
+                change += (features @ self._unseen_near[fold]) / np.where(length > 1e-12, length, 1.0)[:, None]
+            z[np.ix_(said.rows[here], self._axes)] += np.where(said.what[here] > 0, change, np.float32(0.0))
 
     def _add_words(self, z: np.ndarray, hits: Hits) -> None:
         text = hits.place != 3

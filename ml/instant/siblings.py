@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -111,6 +112,14 @@ class Siblings:
             known,
         )
 
+    @cached_property
+    def _sums(self) -> tuple[np.ndarray, ...]:
+        """Where each family begins, how many of its products have a tag and are known; products by name."""
+        starts = np.flatnonzero(np.r_[True, self.family[1:] != self.family[:-1]])
+        has, known = (np.add.reduceat(cells.astype(np.int32), starts, axis=0) for cells in (self.has, self.known))
+        order = np.argsort(self.product, kind="stable")
+        return starts, has, known, order, self.product[order]
+
     def said(self, product: np.ndarray, family: np.ndarray) -> Said | None:
         """What decided siblings of these products have, themselves left out; None where none has any."""
         if not len(self.family) or not len(family):
@@ -119,12 +128,10 @@ class Siblings:
         rows = np.flatnonzero(end > begin)
         if not len(rows):
             return None
-        starts = np.flatnonzero(np.r_[True, self.family[1:] != self.family[:-1]])
+        starts, every_has, every_known, order, ordered = self._sums
         at = np.searchsorted(starts, begin[rows])
-        has = np.add.reduceat(self.has.astype(np.int32), starts, axis=0)[at]
-        known = np.add.reduceat(self.known.astype(np.int32), starts, axis=0)[at]
-        order = np.argsort(self.product, kind="stable")
-        own = order[np.minimum(np.searchsorted(self.product[order], product[rows]), len(order) - 1)]
+        has, known = every_has[at], every_known[at]
+        own = order[np.minimum(np.searchsorted(ordered, product[rows]), len(order) - 1)]
         itself = (self.product[own] == product[rows]) & (self.family[own] == family[rows])
         has -= self.has[own] * itself[:, None]
         known -= self.known[own] * itself[:, None]
