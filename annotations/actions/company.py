@@ -96,7 +96,9 @@ def follow_groups(*, user: User, groups: list[str]) -> None:
 
 def _found(claims: Mapping[str, Any], issuer: str, subject: str) -> User:
     name, email = settings.OIDC_NAME, verified_email(claims)
-    known = list(User.objects.filter(email__iexact=email)[:2]) if email else []
+    # a database may take ı for i when it ignores case: what it finds is compared once more
+    near = User.objects.filter(email__iexact=email) if email else []
+    known = [user for user in near if _same_address(user.email, email)]
     if len(known) > 1:
         raise Forbidden(
             _("Several accounts here have the address %(email)s. An admin must say which is yours.") % {"email": email},
@@ -125,6 +127,11 @@ def _found(claims: Mapping[str, Any], issuer: str, subject: str) -> User:
     raise Forbidden(
         _("%(name)s knows you, but nobody gave you an account here. Ask an admin for one.") % {"name": name}, "unknown"
     )
+
+
+def _same_address(one: str, other: str) -> bool:
+    """Case counts only outside ASCII, where folding it makes different addresses one (Kelvin sign and k)."""
+    return one == other or (one.isascii() and other.isascii() and one.lower() == other.lower())
 
 
 def _new(claims: Mapping[str, Any], subject: str, email: str) -> User:

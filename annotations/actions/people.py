@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
@@ -63,6 +64,9 @@ def create_user(
         raise Refused(" ".join(error.messages), "invalid_user") from None
     if User.objects.filter(username__iexact=username).exists():
         raise _name_taken(username)
+    if email and settings.OIDC_ISSUER and User.objects.filter(email__iexact=email).exists():
+        # by it people are known who come through the provider: of two accounts it would be neither's
+        raise Conflict(_("there is an account with this e-mail address already"), "email_exists")
     user.set_password(password)
     try:
         with transaction.atomic():

@@ -114,11 +114,13 @@ def renew_codes(*, user: User) -> list[str]:
 
 
 def turn_off(*, user: User) -> None:
-    """Raises Forbidden where the installation wants them of this person."""
+    """Sessions end, since they say that a code was given; the door keeps its own. Raises Forbidden where the
+    installation wants codes of this person."""
     if is_required(user):
         raise Forbidden(_("This installation wants one-time codes of you."), "required")
     with transaction.atomic():
         if _forget(user):
+            people.end_sessions(user=user)
             audit.record(word=Event.SECOND_STEP_OFF, user=user, target=user.username)
 
 

@@ -90,7 +90,7 @@ class NewMember(forms.Form):
     )
     email = forms.EmailField(
         label=_("E-mail address"), required=False,
-        help_text=_("By which they are known when they come through the company's sign-in."),
+        help_text=_("By which they are known when they come through the company's sign-in; they get no password then."),
     )  # fmt: skip
     role = forms.ChoiceField(label=_("Role"), choices=Role.choices, initial=Role.REVIEWER)
 

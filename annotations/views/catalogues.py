@@ -79,13 +79,14 @@ def add_member(request: MemberRequest) -> HttpResponse:
             people.set_role(user=known, catalogue=catalogue, role=role, by=request.user)
             messages.success(request, _("%(name)s is a member now.") % {"name": known.username})
             return redirect("catalogue_settings", catalogue.slug)
-        password = people.random_password() if django_settings.PASSWORD_SIGN_IN else None
+        # an account that waits for somebody from the provider has no password that whoever made it would know
+        email = form.cleaned_data.get("email", "")
+        password = people.random_password() if django_settings.PASSWORD_SIGN_IN and not email else None
         made = people.create_user(
-            username=name, password=password, catalogue=catalogue, role=role, by=request.user,
-            email=form.cleaned_data.get("email", ""),
-        )  # fmt: skip
+            username=name, password=password, catalogue=catalogue, role=role, by=request.user, email=email
+        )
     except Refused as refusal:
-        form.add_error("name", refusal.message)
+        form.add_error("email" if refusal.code == "email_exists" else "name", refusal.message)
         return _page(request, member_form=form)
     return _page(request, made=made, password=password or "")
 

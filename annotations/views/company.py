@@ -19,6 +19,7 @@ from tagstudio import oidc
 
 SALT = "annotations.company"
 SECONDS = 600  # that somebody may take at the provider
+TABS = 5
 STATUS = {"unreachable": 502, "answer": 502, "refused": 403}
 
 
@@ -35,6 +36,8 @@ def begin(request: HttpRequest) -> HttpResponse:
     except oidc.SignInFailed as failure:
         return login_page(request, target, problem=str(failure), status=STATUS[failure.kind])
     answer = HttpResponseRedirect(begun.url)
+    for old in [name for name in request.COOKIES if name.startswith("company_")][TABS - 1 :]:
+        answer.delete_cookie(old, path=reverse("company_login"), samesite="Lax")  # a header has its limits
     # kept by the browser, signed, and not in a session: who only looks leaves no row. One for each tab.
     kept = {"state": begun.state, "nonce": begun.nonce, "verifier": begun.verifier, "next": target}
     answer.set_cookie(

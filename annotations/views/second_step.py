@@ -53,6 +53,7 @@ def page(request: HttpRequest) -> HttpResponse:
             _prove_again(request, user, again)
             if do == "off":
                 verbs.turn_off(user=user)
+                update_session_auth_hash(request, user)
                 request.session.pop(PROVEN, None)
                 messages.success(request, _("One-time codes are off: your password alone signs you in."))
                 return redirect("second_step")

@@ -322,6 +322,39 @@ def test_an_address_that_two_have(client, issuer, ada):
     assert go(client, issuer).status_code == 403 and not Identity.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kept", "said", "same"),
+    [("Ada@Shop.example", "ada@shop.EXAMPLE", True), ("mike@shop.example", "mıke@shop.example", False),
+     ("kim@shop.example", "\u212aim@shop.example", False), ("李@shop.example", "李@shop.example", True)],
+)  # fmt: skip
+def test_addresses_that_only_look_alike(client, issuer, ada, monkeypatch, kept, said, same):
+    """PostgreSQL finds the second for the first; so here every account is found, as the worst database would."""
+    User.objects.filter(pk=ada.pk).update(email=kept)
+    issuer.claims["email"] = said
+    found = User.objects.filter(pk=ada.pk)
+    monkeypatch.setattr("annotations.actions.company.User.objects.filter", lambda **wanted: found)
+    assert go(client, issuer).status_code == (302 if same else 403)
+
+
+def test_who_makes_an_account_for_somebody_cannot_be_them(client, issuer, world):
+    """An admin who knew its password could come in as the person whom the provider gives it to."""
+    admin = Client()
+    admin.force_login(world.people["admin"])
+    made = admin.post("/c/shop/members/", {"name": "bo", "email": "bo@shop.example", "role": "viewer"})
+    assert "<pre>" not in made.content.decode()
+    assert not User.objects.get(username="bo").has_usable_password()
+    again = admin.post("/c/shop/members/", {"name": "bo2", "email": "BO@shop.example", "role": "viewer"})
+    assert again.status_code == 422 and not User.objects.filter(username="bo2").exists()
+    control = admin.post("/c/shop/members/", {"name": "cy", "role": "viewer"})
+    assert "<pre>" in control.content.decode()
+
+
+def test_cookies_do_not_pile_up(client, issuer):
+    for _n in range(12):
+        client.get("/login/company/")
+    assert len([name for name, morsel in client.cookies.items() if name.startswith("company_") and morsel.value]) <= 5
+
+
 def test_who_is_disabled_stays_out(client, issuer, ada):
     go(Client(), issuer)
     people.set_active(user=ada, active=False)
