@@ -23,7 +23,7 @@ class Command(JsonCommand):
 
     def arguments(self, parser: CommandParser) -> None:
         parser.add_argument("catalogue")
-        parser.add_argument("file", help="CSV, TSV, JSON or JSONL, plain or gzipped")
+        parser.add_argument("file", help="CSV, TSV, XLSX, XML feed, Parquet, JSON or JSONL, plain, gzipped or zipped")
         parser.add_argument("--mapping", help="name of a source, or a JSON file: {header: target} or a whole mapping")
         parser.add_argument("--save-mapping", metavar="NAME", help="remember what the columns mean as a source")
         parser.add_argument("--preview", action="store_true", help="show how the file is read, and read no further")
