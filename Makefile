@@ -15,7 +15,7 @@ help:
 	@echo "make run     web, workers and scheduler (PORT=8000)"
 	@echo "make worker  workers and scheduler without the web"
 	@echo "make check   lint, types, import contracts, migrations, check --deploy"
-	@echo "make test    the tests; more of them with TEST_DATABASE_URL, TEST_BROKER_URL, Chromium"
+	@echo "make test    the tests, TESTS='tests/ml' some; more with TEST_DATABASE_URL, TEST_BROKER_URL, Chromium"
 	@echo "make bench   what is measured against peers and limits, listed; NAMES='drift knowledge' runs quick ones"
 	@echo "make bench-models  what each option of ml gains or loses, an hour; NOUNS='small spans' for some"
 	@echo "make messages  what the interface says, gathered and compiled (needs GNU gettext)"
@@ -49,7 +49,7 @@ check: setup
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile $(TESTS)
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(NAMES)
