@@ -310,6 +310,7 @@ ROUTES: dict[str, Open | Page | Api] = {
     "api:run_cancel": Api({"POST": ("train", "admin")}, ("shop", 1)),
     "api:plan_searches": Api({"GET": ("", "viewer"), "POST": ("train", "admin")}),
     "api:plan_search": Api({"GET": ("", "viewer")}, ("shop", 1)),
+    "api:plan_search_fields": Api({"GET": ("", "viewer")}),
     "api:plan_search_act": Api({"POST": ("train", "admin")}, ("shop", 1, "cancel")),
     "api:plan_presets": Api({"GET": ("", "viewer"), "POST": ("train", "admin")}),
     "api:run_pause": Api({"POST": ("train", "admin")}, ("shop", 1)),
