@@ -55,6 +55,7 @@ MORE: dict[str, str | Promise] = {
     "dictionary": gettext_lazy("with the dictionary too"),
     "taught": gettext_lazy("taught by a teacher"),
     "not taught": gettext_lazy("without a teacher"),
+    "weights": gettext_lazy("the mean of their weights"),
     "heads and neurons": gettext_lazy("heads and neurons alike"),
 }
 """What goes with the value measured."""
