@@ -46,6 +46,7 @@ NEEDS = {
     "taxonomy": "Shopify's taxonomy",
     "training_speed": "catalogues; torch and the packaged encoder; a quiet machine",
     "training_walk": "Chromium; torch and the packaged encoder",
+    "variants": "catalogues; minutes for each seed",
 }
 QUICK = {
     "calibration": [DATA, "--seeds", "3", "--sets", "magento_luma_en,yanxuan_zh"],
