@@ -56,6 +56,8 @@ MORE: dict[str, str | Promise] = {
     "taught": gettext_lazy("taught by a teacher"),
     "not taught": gettext_lazy("without a teacher"),
     "weights": gettext_lazy("the mean of their weights"),
+    "rate 0.01": gettext_lazy("at a rate of 0.01"),
+    "rates 0.1 and 1": gettext_lazy("at rates of 0.1 and 1"),
     "heads and neurons": gettext_lazy("heads and neurons alike"),
 }
 """What goes with the value measured."""
