@@ -48,8 +48,9 @@ check: setup
 	@TAGSTUDIO_ENV=prod SECRET_KEY=$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(60))') \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+# One thread each: two processes with as many threads as there are cores wait for one another.
 test: setup
-	$(BIN)/pytest -n 2 --dist loadfile $(TESTS)
+	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(NAMES)
