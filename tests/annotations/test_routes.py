@@ -49,6 +49,8 @@ from annotations.models import (
 )
 from tests.annotations.conftest import World, build_world
 
+pytestmark = pytest.mark.anywhere
+
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 ROLES = ("viewer", "reviewer", "lead", "admin")
 LET_IN = {200, 201, 202, 204, 206, 302, 304, 400, 409, 415, 422, 429}

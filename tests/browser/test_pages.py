@@ -11,7 +11,7 @@ from annotations import urls
 from annotations.models import Job, TrainingRun
 from tests.browser.conftest import Shop
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.anywhere]
 
 # text that stands out too little from what is behind it: WCAG 2.2 AA, 4.5 to 1, large text 3 to 1
 FAINT = """() => {

@@ -11,6 +11,8 @@ import pytest
 
 from annotations.models import ApiToken, User
 
+pytestmark = pytest.mark.anywhere
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

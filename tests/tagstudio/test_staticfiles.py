@@ -12,6 +12,8 @@ from django.core.management import call_command
 
 from tagstudio.staticfiles import Storage
 
+pytestmark = pytest.mark.anywhere
+
 IMPORT = re.compile(r"""(?:from|import)\s*\(?["'](\.{1,2}/[^"']+)["']""")
 
 
