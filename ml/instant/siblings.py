@@ -21,15 +21,11 @@ from ml.examples import fold_of
 from ml.instant.combine import newton
 from ml.schema import Schema
 
-TERMS = (
-    -2.0,
-    0.0,
-)  # log odds, before anything was learned: a sibling has the tag; siblings are decided and none has it
+# log odds before anything was learned: of a tag that a sibling has, and of one that none has though siblings are decided
+TERMS = (-2.0, 0.0)
 PULL = 4.0  # of the terms to these, in pairs
-DIFFER, FAMILIES = (
-    0.5,
-    3,
-)  # share of decided families, and how many at least, that differ on a facet nobody called an axis
+# a facet nobody called an axis is one if this share of decided families, and at least so many, differ on it
+DIFFER, FAMILIES = 0.5, 3
 HAS, HAS_NOT = 1, 2
 
 
