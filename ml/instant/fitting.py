@@ -333,7 +333,8 @@ def _calibrate(
         columns = axes(schema, truth.families, truth.y, truth.known)
         heads = Heads.unfitted(columns, material.features.dense.shape[1])
         return Calibration(Combiner(), flat, np.maximum(flat, DEFAULT_STRONG), {"calibrated": False}, {}, heads)
-    evidence, support, parts = _out_of_fold(material, rotation, centre, scored, previous, pause)
+    folds, fold = dealt(truth.families, material.plan, material.seed)
+    evidence, support, parts = _out_of_fold(material, rotation, centre, scored, fold, previous, pause)
     weights = fit_weights(evidence, support, y, known, seed=material.seed)
     text = {kind: values for kind, values in evidence.items() if kind != "source"}
     slope, shift = fit_platt(Combiner(weights).logits(text, support), y, known, schema)
@@ -354,16 +355,15 @@ def _calibrate(
         "out_of_fold_precision": right / max(float(checked.sum()), 1.0),
         "scored_products": len(scored),
     }
-    heads = _heads(material, parts, scored, z)
+    heads = _heads(material, folds, parts, scored, z)
     return Calibration(combiner, thresholds, strong, report, {fold: p.weights for fold, p in parts.items()}, heads)
 
 
-def _heads(material: Material, parts: Mapping[int, Fitted], scored: np.ndarray, z: np.ndarray) -> Heads:
+def _heads(material: Material, folds: int, parts: Mapping[int, Fitted], scored: np.ndarray, z: np.ndarray) -> Heads:
     """What scores variants of decided articles where they may differ; z: log odds of ``scored`` that their families had no
     part in."""
     truth, features = material.truth, material.features
     columns = axes(material.schema, truth.families, truth.y, truth.known)
-    folds, _fold = dealt(truth.families, material.plan, material.seed)
     heads = Heads.unfitted(columns, features.dense.shape[1], folds, material.seed)
     for fold, part in parts.items():
         heads.weights[fold] = np.where(part.has_head[columns], part.weights[:, columns], 0.0)
@@ -379,14 +379,16 @@ def _out_of_fold(
     rotation: head.Rotation | None,
     centre: np.ndarray,
     scored: np.ndarray,
+    left_out: np.ndarray,
     previous: InstantModel | None,
     pause: Callable[[], None],
 ) -> tuple[dict[str, np.ndarray], np.ndarray, dict[int, Fitted]]:
     """Evidence for the products ``scored``, ``(len(scored), T)`` a kind, the support each score was made with, and what was
     fitted without each fold.
 
-    Without its families, that is, whether they are scored or not: who asks about them later is to find heads that have
-    not seen them. A fold starts from the weights that left the same fold out before: these have not seen its families either.
+    Without its families, that is, by ``left_out`` (the fold of each product) and whether they are scored or not: who asks
+    about them later is to find heads that have not seen them. A fold starts from the weights that left the same fold out
+    before: these have not seen its families either.
     """
     features, truth, dictionary = material.features, material.truth, material.dictionary
     lexical = [isinstance(e, LexicalEncoder) for e in material.encoders]
@@ -399,7 +401,6 @@ def _out_of_fold(
         evidence[kind] = np.zeros(shape, dtype=np.float32)
     support = np.zeros(shape, dtype=np.float32)
     parts: dict[int, Fitted] = {}
-    _folds, left_out = dealt(truth.families, material.plan, material.seed)
     count = len(dictionary.entries)
     priors = np.array([e.prior for e in dictionary.entries])
     everything = entry_counts(features.hits, truth.y, truth.known, count)
