@@ -13,111 +13,12 @@ next time. Real catalogues are looked for in ``../shared/data`` beside the check
 from __future__ import annotations
 
 import argparse
-import importlib
-import inspect
-import multiprocessing
 import os
-import pkgutil
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing
 from pathlib import Path
-from types import ModuleType
-from typing import Any, cast
 
-from benchmarks import models
-from benchmarks.models._kept import Counting, Once, Over
-from benchmarks.models.table import Missing, Row, text, write_csv
-
-NOT_NOUNS = {"__main__", "table"}
-
-
-def nouns() -> list[str]:
-    """Modules of the package that may be named, whether they can be imported here or not."""
-    names = [m.name for m in pkgutil.iter_modules(models.__path__)]
-    return sorted(name for name in names if name not in NOT_NOUNS and not name.startswith("_"))
-
-
-def kept_at(csv: Path) -> Path:
-    """Where the measurements behind a noun's table are kept."""
-    return csv.with_name(f"{csv.stem}.runs.csv")
-
-
-def rows_of(module: ModuleType, once: Any, seeds: int = 0) -> Iterator[Row]:
-    """Its rows; a ``rows`` that takes neither seeds nor ``once`` is asked without."""
-    said = {"once": once, **({"seeds": seeds} if seeds else {})}
-    takes = inspect.signature(module.rows).parameters
-    return cast("Iterator[Row]", module.rows(**{name: value for name, value in said.items() if name in takes}))
-
-
-def counted(name: str, csv: Path, seeds: int = 0) -> Counting:
-    """What a noun would take, without measuring anything. Nothing is left of one that cannot be measured here."""
-    counting = Counting(kept_at(csv))
-    try:
-        module = importlib.import_module(f"benchmarks.models.{name}")
-        if hasattr(module, "rows"):
-            for _row in rows_of(module, counting, seeds):
-                pass
-    except (Missing, ImportError):
-        counting.left.clear()
-    return counting
-
-
-class Left:
-    """What is left of one noun's seconds, corrected by how long those before took."""
-
-    def __init__(self, seconds: Sequence[float]) -> None:
-        self.number, self.seconds, self.said, self.took = len(seconds), sum(seconds), 0.0, 0.0
-
-    def done(self, said: float, took: float) -> None:
-        self.number, self.seconds = self.number - 1, self.seconds - said
-        self.said, self.took = self.said + said, self.took + took
-
-    def __str__(self) -> str:
-        pace = self.took / self.said if self.said > 20 else 1.0
-        return f"{self.number} measurements left, about {max(0.0, self.seconds) * pace / 60:.0f} min"
-
-
-def run(name: str, seconds: float, csv: Path, seeds: int = 0, left: Sequence[float] = ()) -> None:
-    """left: what it will take, as :func:`counted` has it."""
-    begun, done, over = time.monotonic(), [], ""
-    remaining = Left(left)
-    once = Once(kept_at(csv), until=begun + seconds, told=remaining.done)
-    try:
-        module = importlib.import_module(f"benchmarks.models.{name}")
-        if not hasattr(module, "rows"):
-            return
-        print(f"\n## {name}: {(module.__doc__ or '').strip().splitlines()[0]}", flush=True)
-        with closing(rows_of(module, once, seeds)) as found:  # type: ignore[type-var]
-            for row in found:
-                done.append(row)
-                write_csv(csv, done)
-                cells = "  ".join(cell for cell in row.cells() if cell)
-                print(f"  {name}: {cells}" + (f"  ({remaining})" if left else ""), flush=True)
-    except Over:
-        over = " Its time was over: the same command goes on from there."
-    except (Missing, ImportError) as error:
-        over = f" Left out: {error}."
-    print(f"{name}: {len(done)} rows in {time.monotonic() - begun:.0f} s.{over}", flush=True)
-    if done:
-        print("\n" + text(done), flush=True)
-
-
-def run_all(chosen: Sequence[str], wanted: dict[str, list[float]], end: float, csv: Path, seeds: int) -> None:
-    """One after the other, each with its share of the time until ``end`` (of the wall's clock, which processes share)."""
-    for number, name in enumerate(chosen):
-        rest = sum(sum(wanted[other]) for other in chosen[number:])
-        share = sum(wanted[name]) / rest if rest else 1.0
-        run(name, max(0.0, end - time.time()) * share, csv / f"{name}.csv", seeds, wanted[name])
-
-
-def dealt(wanted: dict[str, list[float]], hands: int) -> list[list[str]]:
-    """The nouns in ``hands`` lists that take about as long, the longest noun first."""
-    lists: list[list[str]] = [[] for _ in range(hands)]
-    for name in sorted(wanted, key=lambda n: -sum(wanted[n])):
-        min(lists, key=lambda some: sum(sum(wanted[n]) for n in some)).append(name)
-    return [some for some in lists if some]
+from benchmarks.models._play import counted, kept_at, least_end, nouns, play
 
 
 def main() -> int:
@@ -144,19 +45,12 @@ def main() -> int:
         wanted[name] = counting.left
         minutes = sum(counting.left) / 60
         print(f"{name}: {len(counting.left)} to measure, about {minutes:.1f} min of one core; {counting.kept} kept")
-    hands = dealt(wanted, max(1, min(options.processes, len(chosen))))
-    longest = max(sum(sum(wanted[name]) for name in some) for some in hands) / 60
-    print(f"together about {longest:.0f} min in {len(hands)} processes; {options.minutes:.0f} are allowed", flush=True)
-    if options.count:
-        return 0
-    tell = (wanted, end, options.csv, options.seeds)
-    others = [multiprocessing.get_context("spawn").Process(target=run_all, args=(some, *tell)) for some in hands[1:]]
-    for other in others:
-        other.start()
-    run_all(hands[0], *tell)
-    for other in others:
-        other.join()
-    return int(any(other.exitcode for other in others))
+    processes = max(1, min(options.processes, len(chosen)))
+    least = least_end(wanted, processes) / 60
+    print(f"together about {least:.0f} min in {processes} processes; {options.minutes:.0f} are allowed", flush=True)
+    if not options.count:
+        play(chosen, wanted, end, options.csv, options.seeds, processes)
+    return 0
 
 
 if __name__ == "__main__":

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import subprocess
 import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import benchmarks.__main__ as listing
-import benchmarks.models.__main__ as runner
+import benchmarks.models._play as runner
 from benchmarks.models._kept import Once, read
 from benchmarks.models.table import HEAD, Missing, Row, bootstrap, text, write_csv
 
@@ -96,10 +98,30 @@ def test_what_is_not_here_is_said(tmp_path, monkeypatch, capsys):
     write_csv(tmp_path / "new" / "again.csv", [Row("row", "x", "F1", "", [1.0])])
 
 
-def test_processes_get_as_much_of_the_work_each():
-    wanted = {"a": [50.0, 10.0], "b": [30.0], "c": [20.0], "d": []}
-    assert sorted(sum(sum(wanted[n]) for n in hand) for hand in runner.dealt(wanted, 2)) == [50.0, 60.0]
-    assert sorted(n for hand in runner.dealt(wanted, 3) for n in hand) == ["a", "b", "c", "d"]
+def test_processes_take_the_longest_noun_first():
+    wanted = {"c": [20.0], "a": [50.0, 10.0], "d": [], "b": [30.0]}
+    assert runner.in_turn(list(wanted), wanted) == ["a", "b", "c", "d"]
+    assert runner.least_end(wanted, 2) == 60.0 and runner.least_end(wanted, 1) == 110.0
+    assert runner.share([60.0, 30.0, 20.0, 0.0], 2, 60.0) == 60.0, "no longer than there is time"
+    assert runner.share([30.0, 20.0, 10.0], 2, 20.0) == 20.0 and runner.share([20.0, 60.0], 2, 20.0) == 10.0
+    assert runner.share([0.0], 2, 20.0) == 20.0 and runner.share([5.0], 2, -1.0) == 0.0
+
+
+def test_the_command_plays_nouns_in_processes_of_their_own(tmp_path):
+    """Without time, so that each says what was not done."""
+    command = ["-m", "benchmarks.models", "semi", "chinese", "--minutes", "0", "--csv", str(tmp_path)]
+    done = subprocess.run(
+        [sys.executable, *command],
+        check=False,
+        cwd=Path(runner.__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "in 2 processes" in done.stdout
+    for name in ("semi", "chinese"):
+        assert f"{name}: 0 rows in" in done.stdout
 
 
 def test_every_benchmark_is_listed_with_what_it_needs(capsys, monkeypatch):
