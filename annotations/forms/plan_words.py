@@ -285,6 +285,10 @@ FIELDS: dict[str, Words] = {
         _("Known values as a hint"),
         _("“dictionary” tells each word which known values stand there; worth it where values are many and rare."),
     ),
+    "value_swap": (
+        _("Values exchanged in texts"),
+        _("Share of the marked values read as another of the same facet, so that new values are found by what stands around them."),
+    ),
     "generation": (
         _("What it writes"),
         _("Tags, texts from tags, or both. Tags written serve nothing; from a few hundred products alone a copied text is a better draft."),

@@ -38,8 +38,10 @@ def who_has_it_on(users: Iterable[User]) -> set[int]:
 
 
 def may_reset(admin: User, user: User) -> bool:
-    """Whether the admin administers every catalogue that the person is in: else one catalogue's admin would weaken
-    another's. Whether they are an admin of the one at hand is the door's question."""
+    """Whether the admin administers every catalogue that the person is in, which for a superuser are all: else one
+    catalogue's admin would weaken another's. Whether they are an admin of the one at hand is the door's question."""
+    if user.is_superuser and not admin.is_superuser:
+        return False
     theirs = Membership.objects.filter(user=user).values("catalogue")
     mine = Membership.objects.filter(user=admin, role=Role.ADMIN).values("catalogue")
     return not theirs.exclude(catalogue__in=mine).exists()

@@ -123,7 +123,7 @@ def reset_second_step(request: MemberRequest, pk: int) -> HttpResponse:
     user = _member(request.catalogue, pk)
     if not may_reset(request.user, user):
         raise Forbidden(
-            _("%(name)s works in other catalogues too: whoever runs this installation can reset it (manage.py reset_second_step).")
+            _("%(name)s has rights beyond your catalogues: whoever runs this installation can reset it (manage.py reset_second_step).")
             % {"name": user.username}, "other_catalogues",
         )  # fmt: skip
     second_step.reset(user=user, by=request.user)

@@ -361,6 +361,10 @@ def test_nobody_weakens_the_sign_in_of_another_catalogue(world, clock, reviewer)
     admin.force_login(world.people["admin"])
     assert admin.post(f"/c/shop/members/{reviewer.pk}/second-step/").status_code == 403
     assert SecondStep.objects.exists()
+    Membership.objects.filter(catalogue=other).delete()
+    User.objects.filter(pk=reviewer.pk).update(is_superuser=True)
+    assert admin.post(f"/c/shop/members/{reviewer.pk}/second-step/").status_code == 403, "a superuser is in all"
+    assert SecondStep.objects.exists()
     call_command("reset_second_step", "reviewer")
     assert not SecondStep.objects.exists()
     assert AuditEvent.objects.get(word="second_step_reset").user is None
