@@ -17,5 +17,7 @@ def new_optimiser(name: str, groups: list[dict[str, Any]]) -> Optimizer:
     if name == "sgd":
         return torch.optim.SGD(groups, momentum=MOMENTUM, nesterov=True)
     if name == "adafactor":
-        return torch.optim.Adafactor(groups)
+        # Its steps are shares of a weight's size, at least of the second eps: of its default of 0.001 a head that starts at
+        # zero never learns. At 1 a rate says what it says for AdamW.
+        return torch.optim.Adafactor(groups, eps=(None, 1.0))
     return torch.optim.AdamW(groups, fused=True)  # one pass over the weights instead of ten
