@@ -95,6 +95,7 @@ USUAL: dict[str, Space] = {
     # words that name values
     "span_layer": ["softmax", "crf"],
     "span_features": ["none", "dictionary"],
+    "value_swap": _even(0.0, 0.5),
 }
 """Field to what is usually tried: values, or ``{"low", "high", "log", "points"}``. The defaults of a plan lie within."""
 

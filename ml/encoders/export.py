@@ -48,7 +48,7 @@ SAMPLE_TEXTS = tuple(
 
 class PooledEncoder(nn.Module):
     """A transformer body with pooling and normalisation inside the graph: ids and mask in, unit vectors out.
-    With ``states`` the token states come out beside them."""
+    With ``states`` the token states come out beside them. A body that pools itself says so by ``pooled``."""
 
     def __init__(self, body: nn.Module, pooling: str, states: bool = False) -> None:
         super().__init__()
@@ -60,8 +60,11 @@ class PooledEncoder(nn.Module):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> torch.Tensor | tuple[torch.Tensor, torch.Tensor]:
-        states = self.body(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        if self.pooling == "cls":
+        found = self.body(input_ids=input_ids, attention_mask=attention_mask)
+        states, pooled = found.last_hidden_state, getattr(found, "pooled", None)
+        if pooled is not None:
+            pass
+        elif self.pooling == "cls":
             pooled = states[:, 0]
         else:
             weight = attention_mask.unsqueeze(-1).to(states.dtype)

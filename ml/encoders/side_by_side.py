@@ -1,4 +1,4 @@
-"""Several encoders of one kind as one: their pooled states side by side. What an ensemble of scores is served as."""
+"""Several encoders of one kind as one: their states side by side. What an ensemble of scores is served as."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ml.encoders.hf import TextEncoder, mean_pool
 
 
 class Bodies(nn.Module):
-    """Backbones as one: its ``last_hidden_state`` says at every token the members' pooled states, each of length 1."""
+    """Backbones as one: in its ``last_hidden_state`` the members' lie side by side, token by token, and in ``pooled`` their
+    pooled states, each of length 1."""
 
     def __init__(self, members: list[TextEncoder]) -> None:
         super().__init__()
@@ -24,12 +25,9 @@ class Bodies(nn.Module):
         )  # fmt: skip
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Any:
-        pooled = [
-            mean_pool(m(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state, attention_mask)
-            for m in self.members
-        ]
-        states = torch.cat(pooled, 1).unsqueeze(1).expand(-1, input_ids.shape[1], -1)
-        return SimpleNamespace(last_hidden_state=states)
+        each = [m(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state for m in self.members]
+        pooled = torch.cat([mean_pool(states, attention_mask) for states in each], 1)
+        return SimpleNamespace(last_hidden_state=torch.cat(each, 2), pooled=pooled)
 
     def set_attn_implementation(self, name: str) -> None:
         for member in self.members:
@@ -37,7 +35,7 @@ class Bodies(nn.Module):
 
 
 class SideBySide(TextEncoder):
-    """``forward`` as of any text encoder, with pooled states as wide as all members' together.
+    """``forward`` as of any text encoder, with states as wide as all members' together.
 
     Saved, it is its first member: a checkpoint to fine-tune again is one model.
     """
@@ -47,6 +45,10 @@ class SideBySide(TextEncoder):
         bodies: Any = Bodies(members)
         super().__init__(bodies, first.tokenizer, max_length=first.max_length, pad=first.pad, mask=first.mask)
         self.first = [first]  # in a list, so that its weights are not in ours twice
+
+    def forward(self, ids: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        found = self.backbone(input_ids=ids, attention_mask=mask)
+        return found.last_hidden_state, nn.functional.normalize(found.pooled, dim=1)
 
     @property
     def word_vectors(self) -> Tensor:

@@ -6,6 +6,8 @@ tags: a word that may be one of several labels costs minus the log of the probab
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -31,6 +33,19 @@ class SpanHead(nn.Module):
         nn.init.zeros_(self.linear.bias)
         self.gain = nn.Parameter(torch.tensor([[GAIN], [0.0]]).repeat(1, len(labels)))
         self.crf = CRF(labels.begins, labels.follows) if crf else None
+
+    @classmethod
+    def side_by_side(cls, heads: Sequence[SpanHead]) -> SpanHead:
+        """One head on the states of all beside each other, whose emissions and transitions are the mean of theirs."""
+        share = 1 / len(heads)
+        out = cls(heads[0].labels, sum(h.linear.in_features for h in heads), crf=heads[0].crf is not None)
+        with torch.no_grad():
+            out.linear.weight.copy_(torch.cat([h.linear.weight for h in heads], 1) * share)
+            rest = [{n: p for n, p in h.named_parameters() if n != "linear.weight"} for h in heads]
+            for name, parameter in out.named_parameters():
+                if name != "linear.weight":
+                    parameter.copy_(torch.stack([own[name] for own in rest]).mean(0))
+        return out
 
     def forward(self, states: Tensor, at: Tensor, found: Tensor | None = None) -> Tensor:
         words = states.gather(1, at.unsqueeze(-1).expand(-1, -1, states.shape[-1]))

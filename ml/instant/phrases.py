@@ -87,7 +87,7 @@ class Phrases:
                 continue
             reach[hit.key[1]] = (hit.field, hit.end)
             start, end = hit.start + begin[hit.field], hit.end + begin[hit.field]
-            inside = np.flatnonzero((words.start < end) & (words.end > start))
+            inside = words.inside(start, end)
             if len(inside):
                 number = self.labels.numbers[hit.key[1]]
                 out[inside[0], number] = max(out[inside[0], number], trust)

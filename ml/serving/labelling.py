@@ -18,6 +18,7 @@ from ml.examples import Example, Span
 from ml.schema import Schema
 from ml.text import Rendered, render
 
+LONGEST = 24  # words of a span that is looked for by its own probability
 NEVER = -1e4  # a log weight that no sum of others makes up for, and whose gradient is a number
 
 
@@ -71,6 +72,10 @@ class Words:
     def __len__(self) -> int:
         return len(self.token)
 
+    def inside(self, start: int, end: int) -> np.ndarray:
+        """Indices of the words that have characters in common with ``start:end`` of the rendering."""
+        return np.flatnonzero((self.start < end) & (self.end > start))
+
     def asked(self, asked: np.ndarray, begins: np.ndarray) -> np.ndarray:
         """``(w, k)`` bool: what each word may be. No span leaves its field."""
         out: np.ndarray = asked & (begins | ~self.first[:, None])
@@ -117,7 +122,7 @@ def encode(labels: Labels, example: Example, rendered: Rendered, words: Words) -
         if number is None or span.field not in begin or not asked[number]:
             continue
         start, end = span.start + begin[span.field], span.end + begin[span.field]
-        inside = np.flatnonzero((words.start < end) & (words.end > start))
+        inside = words.inside(start, end)
         if len(inside) and not out[inside].any():
             out[inside] = number + 1
             out[inside[0]] = number
@@ -149,10 +154,16 @@ def spans_of(rendered: Rendered, words: Words, label: np.ndarray, labels: Labels
         facet = (number - 1) // 2
         while at < len(label) and label[at] == 2 + 2 * facet and not words.first[at]:
             at += 1
-        place = rendered.locate(int(words.start[begin]), int(words.end[at - 1]))
-        if place is not None:
-            out.append((Span(*place, facet=labels.schema.facets[facet].slug), begin, at))
+        span = span_at(rendered, words, labels.schema.facets[facet].slug, begin, at)
+        if span is not None:
+            out.append((span, begin, at))
     return out
+
+
+def span_at(rendered: Rendered, words: Words, facet: str, begin: int, end: int) -> Span | None:
+    """Of the words ``begin`` to one before ``end``; None where they lie in no field, or in several."""
+    place = rendered.locate(int(words.start[begin]), int(words.end[end - 1]))
+    return None if place is None else Span(*place, facet=facet)
 
 
 @dataclass(frozen=True)
@@ -188,20 +199,51 @@ class Chain:
             out[at - 1] = back[at, out[at]]
         return out
 
-    def marginals(self, emissions: np.ndarray, asked: np.ndarray) -> np.ndarray:
-        """``(w, k)``: the probability of each label at each word (forward and backward, Rabiner 1989)."""
-        score = np.where(asked, emissions, NEVER).astype(np.float64)
-        if not len(score):
-            return score
+    def spans(self, emissions: np.ndarray, asked: np.ndarray, longest: int = LONGEST) -> np.ndarray:
+        """``(w, n, facets)``: the probability of a span of the facet that begins at the word and has ``1 + index`` words,
+        neither more nor less (the sum over all sequences that hold it, by forward and backward sums, Rabiner 1989). n is
+        ``longest``, or w where that is less."""
+        size, longest = len(emissions), min(longest, len(emissions))
+        out = np.zeros((size, longest, emissions.shape[1] // 2))
+        facets = np.flatnonzero(asked[:, 1::2].any(axis=0))  # a category's own: what the others cost is squared
+        if not len(facets):
+            return out
+        kept = np.concatenate([[0], np.stack([1 + 2 * facets, 2 + 2 * facets], 1).ravel()])
+        chain = Chain(self.first[kept], self.transitions[np.ix_(kept, kept)])
+        out[:, :, facets] = chain._spans(np.where(asked, emissions, NEVER).astype(np.float64)[:, kept], longest)
+        return out
+
+    def _spans(self, score: np.ndarray, longest: int) -> np.ndarray:
+        """:meth:`spans` of labels all of which are asked somewhere, by their log weights ``(w, k)``."""
+        size = len(score)
+        begin, inside = np.arange(1, score.shape[1], 2), np.arange(2, score.shape[1], 2)
+        out = np.zeros((size, longest, len(begin)))
+        forward, backward = self._both_ways(score)
+        whole = np.logaddexp.reduce(forward[-1])
+        goes_on = np.full((size, 2, len(begin)), -np.inf)  # from B and from I into I at the next word, and all after it
+        after = score[1:, inside] + backward[1:, inside]
+        for row, label in enumerate((begin, inside)):
+            goes_on[:-1, row] = self.transitions[label, inside] + after
+        ends = backward[:, np.stack([begin, inside])]  # what is not going on is an end here
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ends = ends + np.log1p(-np.exp(np.minimum(goes_on - ends, 0.0)))
+        held = forward[:, begin]  # all sequences up to a word that begins a span there
+        for n in range(longest):
+            last = size - n
+            if n:
+                held = held[:last] + self.transitions[begin if n == 1 else inside, inside] + score[n:, inside]
+            out[:last, n] = np.exp(held + ends[n:, min(n, 1)] - whole)
+        return out
+
+    def _both_ways(self, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Log weights ``(w, k)`` of all that leads to a label, it included, and of all that comes after it."""
         forward, backward = np.empty_like(score), np.zeros_like(score)
         forward[0] = self.first + score[0]
         for at in range(1, len(score)):
             forward[at] = np.logaddexp.reduce(forward[at - 1][:, None] + self.transitions, axis=0) + score[at]
         for at in range(len(score) - 2, -1, -1):
             backward[at] = np.logaddexp.reduce(self.transitions + (score[at + 1] + backward[at + 1]), axis=1)
-        whole = forward + backward
-        out: np.ndarray = np.exp(whole - np.logaddexp.reduce(whole, axis=1, keepdims=True))
-        return out
+        return forward, backward
 
 
 def read(example: Example, tokenizer: Tokenizer) -> tuple[Rendered, Words]:

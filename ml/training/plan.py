@@ -84,12 +84,15 @@ class Plan(
             raise PlanError("prune_heads, prune_neurons: parts of weights that stay frozen; tuning must be 'full'")
 
     def _check_spans(self) -> None:
-        if self.spans == "none" and (self.tag_weight != 1.0 or self.span_layer != "softmax"):
-            raise PlanError("spans: 'none', so tag_weight and span_layer say nothing; choose 'marked' or 'weak'")
+        told = self.tag_weight != 1.0 or self.span_layer != "softmax" or self.value_swap
+        if self.spans == "none" and told:
+            raise PlanError(
+                "spans: 'none', so tag_weight, span_layer and value_swap say nothing; choose 'marked' or 'weak'"
+            )
         if self.spans != "none" and self.teacher:
             raise PlanError("spans: a teacher teaches tags alone; set spans to 'none', or leave teacher empty")
-        if self.spans != "none" and (self.augments or (self.members > 1 and self.combine == "scores")):
-            raise PlanError("spans: goes neither with augmentation, which moves words, nor with combine 'scores'")
+        if self.spans != "none" and self.augments:
+            raise PlanError("spans: goes with no augmentation but value_swap, which knows where the words move to")
         if self.spans != "none" and not self.span_weight:
             raise PlanError("span_weight: 0 learns no spans; set spans to 'none' instead")
 

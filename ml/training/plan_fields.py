@@ -281,6 +281,9 @@ class Spans:
         "none", "what a word's label is read from beside its state: 'dictionary' adds which known values stand there",
         "none", "dictionary",
     )  # fmt: skip
+    value_swap: float = _number(
+        0.0, "share of the values marked in texts replaced by another of the same facet, others at each step", 0.0, 1.0
+    )
 
 
 @dataclass(frozen=True)

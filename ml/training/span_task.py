@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from ml.encoders.fusion import ProductEncoder
 from ml.encoders.hf import TextEncoder
 from ml.evaluation.spans import entity_scores
-from ml.examples import Example
+from ml.examples import Example, Span
 from ml.heads.masked import MaskedModel
 from ml.heads.spans import SpanHead
 from ml.heads.tags import TagHead
@@ -26,8 +27,9 @@ from ml.serving.spans import SpanReader, Value
 from ml.text import render
 from ml.training.distributed import Team
 from ml.training.errors import TrainingError
+from ml.training.mentions import Mentions
 from ml.training.plan import Plan
-from ml.training.tasks import TagTask, groups
+from ml.training.tasks import Inputs, TagTask, groups
 from ml.training.weak import with_weak_spans
 
 
@@ -57,6 +59,14 @@ class Marked:
         self.asked = np.array([labels.asked(e) for e in examples]).reshape(-1, len(labels))
         self.found = [phrases.found(*triple, own=own) for triple in triples] if phrases else None
 
+    def forget(self, row: int, spans: Sequence[Span]) -> None:
+        """The dictionary says nothing of these: as if their values had never been seen."""
+        if self.found is None:
+            return
+        words, begin = self.words[row], {name: start for name, start, _ in self.rendered[row].parts}
+        for span in spans:
+            self.found[row][words.inside(span.start + begin[span.field], span.end + begin[span.field])] = 0.0
+
     def read(self, rows: np.ndarray, device: torch.device) -> tuple[Tensor, Tensor | None]:
         """``(at (b, w), found (b, w, k) or None)``: what the head takes of the rows, padded on the right."""
         longest = self._longest(rows)
@@ -83,6 +93,16 @@ class Marked:
         return max(1, *(len(self.words[row]) for row in rows))
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """Products as one step reads them, and which of them."""
+
+    tokens: Inputs
+    marked: Marked
+    rows: np.ndarray
+    step: int
+
+
 class SpanTask(TagTask):
     """The tag task with spans beside it. ``primary`` is the mean of both F1s, weighed as the losses are."""
 
@@ -101,22 +121,42 @@ class SpanTask(TagTask):
         self.model: Any = SpanModel(encoder, self.model.head, head.to(encoder.device))
         self.phrases = Phrases.learn(schema, train) if plan.span_features == "dictionary" else None
         self.marked = Marked(self.labels, encoder, train, self.phrases, own=True)
+        self.mentions = Mentions(train, plan.value_swap, plan.seed) if plan.value_swap else None
+        self.drawn = Drawn(self.tokens, self.marked, np.zeros(0, np.int64), -1)  # what was read last
         self.validation_marked = self.marked_as(validation)
 
     def read(self, part: np.ndarray, step: int) -> tuple[Any, ...]:
         """``(ids, mask, at, found)`` of these products at this step."""
-        return (*super().read(part, step), *self.marked.read(part, self.model.encoder.device))
+        encoder, drawn = self.model.encoder, self._drawn(part, step)
+        self.drawn = drawn
+        ids = drawn.tokens.batch(drawn.rows, encoder.pad_id, encoder.device)
+        return (*ids, *drawn.marked.read(drawn.rows, encoder.device))
 
     def judged(self, logits: Any, part: np.ndarray, rows: np.ndarray, team: Team) -> Tensor:
+        """Of what :meth:`read` read last, which was ``part``."""
         pooled, emissions = logits
         tags = super().judged(pooled, part, rows, team)
-        words, asked, may = self.marked.truth(part, emissions.device)
+        words, asked, may = self.drawn.marked.truth(self.drawn.rows, emissions.device)
         spans = self.model.spans.loss(emissions, words, asked, may) / words.sum().clamp(min=1.0)
         if team.size > 1:
-            count = torch.tensor(float(sum(len(self.marked.words[row]) for row in rows)), device=emissions.device)
+            whole = self._drawn(rows, self.drawn.step)
+            count = torch.tensor(
+                float(sum(len(whole.marked.words[row]) for row in whole.rows)), device=emissions.device
+            )
             spans = team.weigh(spans, rows, words.sum(), count)
         out: Tensor = self.plan.tag_weight * tags + self.plan.span_weight * spans
         return out
+
+    def _drawn(self, part: np.ndarray, step: int) -> Drawn:
+        """The products as they are, or while training with other values, which the dictionary then does not know."""
+        if self.mentions is None or not self.model.training:
+            return Drawn(self.tokens, self.marked, part, step)
+        said = [self.mentions.said(int(row), step) for row in part]
+        encoder, examples = self.model.encoder, [s.example for s in said]
+        marked = Marked(self.labels, encoder, examples, self.phrases, own=True)
+        for row, one in enumerate(said):
+            marked.forget(row, one.new)
+        return Drawn(encoder.read(examples), marked, np.arange(len(said)), step)
 
     def parameters(self) -> list[dict[str, Any]]:
         plan = self.plan

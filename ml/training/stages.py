@@ -16,6 +16,7 @@ from ml.encoders.hf import TextEncoder
 from ml.encoders.side_by_side import SideBySide
 from ml.examples import Example
 from ml.heads.masked import MaskedModel
+from ml.heads.spans import SpanHead
 from ml.heads.tags import TagHead
 from ml.schema import Schema
 from ml.serving.decoding import probabilities
@@ -26,9 +27,11 @@ from ml.training.errors import TrainingError
 from ml.training.loop import Progress, Task
 from ml.training.plan import Plan
 from ml.training.semi import GanTask, pseudo_labelled
-from ml.training.span_task import task_of
+from ml.training.span_task import SpanModel, task_of
 from ml.training.tasks import TagModel, TagTask
 from ml.training.tuning import fold
+
+AnyModel = TagModel | SpanModel
 
 
 class Fit(Protocol):
@@ -70,14 +73,15 @@ def fine_tune(
         if task.text is not None:
             fold(task.text)
         trained.append(task)
-    models = [task.model for task in trained]
+    models: list[AnyModel] = [task.model for task in trained]
     task = trained[0]
-    task.model = averaged(models) if plan.combine == "weights" else together(models)
+    joined: Any = averaged(models) if plan.combine == "weights" else together(models)  # of the kind that its task has
+    task.model = joined
     measures = task.validate()
     return task, replace(progress, best=measures.get("primary"), validations=[{"step": 0, "epoch": 0, **measures}])
 
 
-def averaged(models: Sequence[TagModel]) -> TagModel:
+def averaged(models: Sequence[AnyModel]) -> AnyModel:
     """The mean of the weights of models that began alike (uniform soup, Wortsman et al. 2022), in the first of them."""
     states = [m.state_dict() for m in models]
     with torch.no_grad():
@@ -87,14 +91,18 @@ def averaged(models: Sequence[TagModel]) -> TagModel:
     return models[0]
 
 
-def together(models: Sequence[TagModel]) -> TagModel:
-    """One model whose logits are the mean of those of all."""
+def together(models: Sequence[AnyModel]) -> AnyModel:
+    """One model whose logits, and emissions of spans, are the mean of those of all."""
     encoder = SideBySide([m.encoder for m in models if isinstance(m.encoder, TextEncoder)])  # the plan allows no others
     head = TagHead(models[0].head.schema, encoder.width)
     with torch.no_grad():
         head.linear.weight.copy_(torch.cat([m.head.linear.weight for m in models], 1) / len(models))
         head.linear.bias.copy_(torch.stack([m.head.linear.bias for m in models]).mean(0))
-    return TagModel(encoder, head.to(encoder.device))
+    head.to(encoder.device)
+    spans = [m.spans for m in models if isinstance(m, SpanModel)]
+    if spans:
+        return SpanModel(encoder, head, SpanHead.side_by_side(spans).to(encoder.device))
+    return TagModel(encoder, head)
 
 
 def _one(

@@ -69,7 +69,7 @@ def test_log_likelihood_is_that_of_all_sequences(seed):
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_viterbi_and_marginals_are_those_of_all_sequences(seed):
+def test_viterbi_finds_the_likeliest_of_all_sequences(seed):
     emissions, mask, asked, _ = case(seed)
     first, transitions = weights(seed)
     chain = Chain.of(LABELS, first, transitions)
@@ -78,11 +78,35 @@ def test_viterbi_and_marginals_are_those_of_all_sequences(seed):
         scores, allowed = emissions[row, :size], asked[row, :size]
         every = list(every_sequence(scores, allowed, first, transitions))
         assert tuple(chain.viterbi(scores, allowed)) == max(every, key=lambda one: one[1])[0]
+
+
+def runs(labels):
+    """``{(first, words, facet)}`` of a sequence."""
+    out = set()
+    for at, label in enumerate(labels):
+        if label % 2:
+            size = len(list(itertools.takewhile(lambda later, inside=label + 1: later == inside, labels[at + 1 :])))
+            out.add((at, 1 + size, label // 2))
+    return out
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_spans_probability_is_the_share_of_the_sequences_that_hold_it(seed):
+    emissions, mask, asked, _ = case(seed, lengths=(5, 1, 3))
+    first, transitions = weights(seed)
+    chain = Chain.of(LABELS, first, transitions)
+    for row in range(len(emissions)):
+        size = mask[row].sum()
+        scores, allowed = emissions[row, :size], asked[row, :size]
+        every = list(every_sequence(scores, allowed, first, transitions))
         share = np.exp([w for _, w in every] - np.logaddexp.reduce([w for _, w in every]))
-        summed = np.zeros((size, K))
+        summed = np.zeros((size, size, K // 2))
         for (labels, _), p in zip(every, share, strict=True):
-            summed[np.arange(size), list(labels)] += p
-        assert chain.marginals(scores, allowed) == pytest.approx(summed, abs=1e-5)
+            for at, words, facet in runs(labels):
+                summed[at, words - 1, facet] += p
+        assert chain.spans(scores, allowed) == pytest.approx(summed, abs=1e-5)
+        assert chain.spans(scores, allowed, longest=2) == pytest.approx(summed[:, :2], abs=1e-5)
+    assert chain.spans(np.zeros((0, K)), np.ones((0, K), bool)).size == 0
 
 
 def test_without_transitions_one_place_is_a_softmax():

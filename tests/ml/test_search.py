@@ -144,6 +144,7 @@ def test_every_field_of_a_plan_is_offered_or_says_why_not():
 WITH = {  # what a field needs beside it to be anything else than its default
     "pictures": {"base": "packaged-minilm"}, "picture_freeze": {"pictures": "/models/vit"},
     "masked_replace": {"pretrain_steps": 10}, "span_layer": {"spans": "weak"}, "span_features": {"spans": "weak"},
+    "value_swap": {"spans": "weak"},
     "adversarial": {"freeze": "none"}, "layers": {"base": "catalogue", "pretrain_steps": 10},
 }  # fmt: skip
 
@@ -183,7 +184,16 @@ def test_all_that_is_offered_may_be_varied_at_once(method):
     pytest.importorskip("optuna")
     space = dict.fromkeys(search_space.USUAL, "usual")
     plain = {"base": "catalogue", "pretrain_steps": 10}
-    for name in ("tuning", "keep_blocks", "pictures", "picture_freeze", "span_layer", "freeze", "contrastive_steps"):
+    for name in (
+        "tuning",
+        "keep_blocks",
+        "pictures",
+        "picture_freeze",
+        "span_layer",
+        "value_swap",
+        "freeze",
+        "contrastive_steps",
+    ):
         del space[name]  # these go with few others, so that nearly nothing drawn of all is a plan
     found, trials = search_of(space, plain, method), []
     for number in range(1, 8):

@@ -1,5 +1,6 @@
 """Tags and spans in one run: learned, resumed, written, served without torch as trained; open values proposed."""
 
+import copy
 import json
 import random
 from dataclasses import replace
@@ -21,6 +22,7 @@ from ml.training.distributed import ALONE, Team  # noqa: E402
 from ml.training.errors import Stopped, TrainingError  # noqa: E402
 from ml.training.job import Job  # noqa: E402
 from ml.training.loop import Recipe, fit  # noqa: E402
+from ml.training.mentions import Mentions  # noqa: E402
 from ml.training.plan import Plan, PlanError  # noqa: E402
 from ml.training.span_task import SpanTask, task_of  # noqa: E402
 from ml.training.stages import Read, fine_tune  # noqa: E402
@@ -214,3 +216,92 @@ def test_several_seeds_become_one_model_by_the_mean_of_their_weights(base):
     for name, tensor in task.model.spans.state_dict().items():
         assert torch.allclose(tensor, (made[0][name] + made[1][name]) / 2, atol=1e-6)
     assert not torch.allclose(made[0]["linear.weight"], made[1]["linear.weight"])
+
+
+def test_several_seeds_side_by_side_say_the_mean_of_what_each_says(base, tmp_path):
+    rows = examples(24)
+    plan = replace(PLAN, members=2, combine="scores", span_layer="crf", span_features="dictionary", epochs=1)
+    made = []
+
+    def train(task, place, **changes):
+        progress = fit(task, Recipe(epochs=1, seed=changes["seed"]))
+        made.append(copy.deepcopy(task.model).eval())
+        return progress
+
+    task, _ = fine_tune(plan, SCHEMA, load_text_encoder(base, max_length=32), Read(rows[:16], rows[16:]), train)
+    part = np.arange(6)
+    task.model.eval()
+    read = task.read(part, 0)
+    logits, emissions = task.model(*read)
+    each = [model(*read) for model in made]
+    assert torch.allclose(logits, (each[0][0] + each[1][0]) / 2, atol=1e-4)
+    assert torch.allclose(emissions, (each[0][1] + each[1][1]) / 2, atol=1e-4)
+    assert not torch.allclose(each[0][1], each[1][1], atol=1e-2)
+    crf = [m.spans.crf.transitions for m in made]
+    assert torch.allclose(task.model.spans.crf.transitions, (crf[0] + crf[1]) / 2, atol=1e-6)
+
+    folder = tiny.job(
+        tmp_path / "job", str(base), 60, spans="weak", members=2, combine="scores", span_features="dictionary", epochs=8
+    )
+    Job(folder).run()
+    report = json.loads((folder / "report.json").read_text())
+    assert report["spans"]["f1"] > 0.6
+    full = FullModel.load(folder / "bundle")
+    assert full.encoder.dim == 2 * load_text_encoder(base, max_length=32).width
+    product = Example("new", {"title": "white bag", "description": "good for travel"}, "Things")
+    assert best_of_each(full.spans.read([product])[0])["colour"].tag == "white", "served as trained"
+
+
+def test_other_values_stand_in_the_places_of_its_own(base):
+    """Their spans with them, the same from the same step; the dictionary does not know what is new."""
+    rows = examples(24)
+    swaps = Mentions(rows, 0.5, seed=1)
+    things = {e.texts["title"][s.start : s.end] for e in rows for s in e.spans}
+    changed = 0
+    for step in range(4):
+        for row, example in enumerate(rows):
+            said = swaps.said(row, step)
+            (span,) = said.example.spans
+            value = said.example.texts["title"][span.start : span.end]
+            assert value in things and said == swaps.said(row, step)
+            rest = example.texts["title"][: example.spans[0].start]
+            assert said.example.texts == {**example.texts, "title": rest + value}
+            assert bool(said.new) == (said.example.texts != example.texts)
+            changed += bool(said.new)
+    assert 0.3 * 96 < changed < 0.5 * 96, "half, less where the same value is drawn"
+
+    made = task(base, value_swap=1.0, span_features="dictionary")
+    made.model.train()
+    made.read(np.arange(8), 3)
+    drawn = made.drawn
+    mask, _, may = drawn.marked.truth(drawn.rows, torch.device("cpu"))
+    thing = made.labels.numbers["thing"]
+    for row, said in enumerate(made.mentions.said(row, 3) for row in range(8)):
+        words = drawn.marked.words[row]
+        span = next(s for s in said.example.spans if s.facet == "thing")
+        begin = drawn.marked.rendered[row].parts[0][1]
+        inside = words.inside(span.start + begin, span.end + begin)
+        assert may[row, inside[0], thing] and not may[row, inside[0], 0], "the label moves with the value"
+        assert bool(drawn.marked.found[row][inside].any()) != bool(said.new), "known before, not known when new"
+    assert mask.sum() == sum(len(w) for w in drawn.marked.words)
+    made.model.eval()
+    made.read(np.arange(8), 3)
+    assert made.drawn.marked is made.marked, "read as it is where nothing is trained"
+
+
+def test_values_that_overlap_and_values_of_other_tags_stay():
+    def product(number, *spans):
+        return Example(str(number), {"title": "dark navy coat"}, "Things", spans=spans)
+
+    overlap = product(0, Span("title", 0, 9, "colour"), Span("title", 5, 9, "colour"))
+    tagged = product(1, Span("title", 5, 9, "colour", "navy"))
+    other = Example("2", {"title": "red coat"}, "Things", spans=(Span("title", 0, 3, "colour", "red"),))
+    elsewhere = Example("3", {"title": "teal"}, "Food", spans=(Span("title", 0, 4, "colour", "navy"),))
+    swaps = Mentions([overlap, tagged, other, elsewhere], 1.0, seed=1)
+    assert [swaps.said(row, step).example for row in range(4) for step in range(3)] == [
+        e for e in (overlap, tagged, other, elsewhere) for _ in range(3)
+    ]
+    same = Example("4", {"title": "big midnight blue coat"}, "Things", spans=(Span("title", 4, 17, "colour", "navy"),))
+    swaps = Mentions([tagged, same], 1.0, seed=1)
+    said = {swaps.said(0, step).example.texts["title"] for step in range(20)}
+    assert said == {"dark navy coat", "dark midnight blue coat"}
