@@ -1,7 +1,7 @@
 """Values in product titles by sequence labelling: OA-Mine, folds by title, each option beside a plain head.
 
     python -m benchmarks.models spans                            a part of the folds
-    python -m benchmarks.models.spans --folds 0 2 --epochs 6     more of it with the packaged encoder, kept beside the rest
+    python -m benchmarks.models.spans --folds 0 2                more of it with the packaged encoder, kept beside the rest
 
 A fold stands where other nouns have a seed: plans are compared on the same titles. One answer a facet, right when its text
 is one of the values; *listed* ignores answers for facets that the annotators did not list (the published count), *strict*
@@ -22,12 +22,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.models._kept import Measured, Once, key_of
-from benchmarks.models._runs import made_once
+from benchmarks.models._runs import follow_on, made_once
 from benchmarks.models.table import Missing, Row, text
 from ml.evaluation.spans import ValueScores, value_scores
 from ml.examples import Example, Span, fold_of
 from ml.schema import FacetSpec, Schema
+from ml.serving.labelling import spans_of
 from ml.training.plan import PACKAGED, Plan
 
 SHARED = Path(os.environ.get("TAGSTUDIO_SHARED") or Path(__file__).parents[3] / "shared")
@@ -42,8 +45,13 @@ FINE = Plan(
 )  # fmt: skip
 CRF = {"span_layer": "crf"}
 DICTIONARY = {"span_features": "dictionary"}
+BOTH = {**CRF, **DICTIONARY}
+SWAP = {"value_swap": 0.5}
+FGM = {"adversarial": 0.5, "freeze": "none"}  # moves word vectors, so they must train
+TOGETHER = {"members": 3, "combine": "scores"}
 COUNTS = ("strict", "listed", "seen", "unseen")
-SECONDS = {SCRATCH.base: 6.0, FINE.base: 45.0}  # an epoch of a fold, plain
+LIKELIEST = "likeliest labelling"  # strict, when all words get the labels that are likeliest together
+SECONDS = {SCRATCH.base: 2.5, FINE.base: 29.0}  # an epoch of a fold, plain
 
 
 @dataclass(frozen=True)
@@ -84,21 +92,16 @@ def oa_mine() -> OaMine:
     return OaMine(schema, examples, {row["id"]: row["attributes"] for row in rows})
 
 
-def measured(plan: Plan, fold: int) -> ValueScores:
-    """Trained on the other folds, asked on this one."""
-    import torch
-
+def trained(plan: Plan, fold: int) -> Any:
+    """The task, trained on the other folds."""
     from ml.encoders.catalogue import new_encoder, train_tokenizer
     from ml.encoders.hf import load_text_encoder
     from ml.encoders.packaged import packaged_folder
-    from ml.serving.spans import best_of_each
     from ml.text import render
-    from ml.training.loop import Recipe, fit
-    from ml.training.span_task import SpanTask
+    from ml.training.stages import Read
 
-    torch.set_num_threads(1)
     data = oa_mine()
-    train, test = data.fold(fold)
+    train, _ = data.fold(fold)
     if plan.base == PACKAGED:
         encoder = load_text_encoder(packaged_folder(), max_length=plan.max_length, dropout=plan.dropout)
     else:
@@ -108,17 +111,40 @@ def measured(plan: Plan, fold: int) -> ValueScores:
         )
         sizes = {"layers": plan.layers, "width": plan.width, "max_length": plan.max_length}
         encoder = new_encoder(tokenizer, dropout=plan.dropout, seed=plan.seed, **sizes)
-    task = SpanTask(plan, data.schema, encoder, train, [])
-    fit(task, Recipe(epochs=plan.epochs, warmup_share=plan.warmup_share, seed=plan.seed))
-    answers = [{f: v.text for f, v in best_of_each(found).items()} for found in task.values(task.marked_as(test))]
+    return follow_on(plan, data.schema, encoder, Read(train, []))[0]
+
+
+def measured(plan: Plan, fold: int) -> tuple[ValueScores, ValueScores]:
+    """Asked on the fold: answers by the probability of each, and by the likeliest labelling."""
+    from ml.serving.spans import best_of_each
+
+    data = oa_mine()
+    train, test = data.fold(fold)
+    reader = trained(plan, fold).reader()
     known = {(f, v.casefold()) for e in train for f, values in data.values[e.id].items() for v in values}
-    return value_scores([data.values[e.id] for e in test], answers, known)
+    ways: tuple[list[dict[str, str]], list[dict[str, str]]] = ([], [])
+    for one in reader.emissions(test):
+        for way, found in zip(ways, (reader.decode(*one), labelled(reader, *one)), strict=True):
+            way.append({f: v.text for f, v in best_of_each(found).items()})
+    gold = [data.values[e.id] for e in test]
+    return value_scores(gold, ways[0], known), value_scores(gold, ways[1], known)
+
+
+def labelled(reader: Any, example: Example, rendered: Any, words: Any, emissions: np.ndarray) -> list[Any]:
+    """The values that the likeliest labelling names; each is as sure as its span."""
+    asked = words.asked(reader.labels.asked(example), reader.labels.begins)
+    sure = reader.chain.spans(emissions, asked, longest=len(words))
+    found = spans_of(rendered, words, reader.chain.viterbi(emissions, asked), reader.labels)
+    return [
+        reader.named(example, span, sure[begin, end - begin - 1, reader.labels.numbers[span.facet] // 2])
+        for span, begin, end in found
+    ]
 
 
 def counts(plan: Plan, fold: int) -> dict[str, float]:
     """What was right, answered and there, by each way of counting."""
-    whole = measured(plan, fold)
-    parts = {name: getattr(whole, name) for name in COUNTS}
+    whole, likeliest = measured(plan, fold)
+    parts = {**{name: getattr(whole, name) for name in COUNTS}, LIKELIEST: likeliest.strict}
     return {
         f"{name} {field}": float(getattr(c, field)) for name, c in parts.items() for field in ("right", "said", "due")
     }
@@ -132,7 +158,7 @@ def f1(found: Sequence[Measured], name: str) -> float:
 
 def asked(once: Any, plan: Plan, fold: int) -> Measured:
     changed = {n: v for n, v in plan.to_json().items() if v != getattr(Plan(), n)}
-    slower = 1.3 if plan.span_layer == "crf" else 1.0
+    slower = (1.3 if plan.span_layer == "crf" else 1.0) * (2 if plan.adversarial else 1) * plan.members
     return once(key_of(changed, f"fold {fold}"), slower * plan.epochs * SECONDS[plan.base], lambda: counts(plan, fold))
 
 
@@ -149,34 +175,46 @@ def row(once: Any, what: str, data: str, plan: Plan, base: str, beside: Plan | N
 
 def options(once: Any, data: str, plain: Plan, folds: Sequence[int]) -> Iterator[Row]:
     """The plain head, and each option beside it."""
-    crf, words, both = (replace(plain, **some) for some in (CRF, DICTIONARY, {**CRF, **DICTIONARY}))
+    crf, words, both = (replace(plain, **some) for some in (CRF, DICTIONARY, BOTH))
     yield row(once, "plain", data, plain, "", None, folds)
     yield row(once, "CRF", data, crf, "plain", plain, folds)
     yield row(once, "dictionary", data, words, "plain", plain, folds)
     yield row(once, "CRF and dictionary", data, both, "plain", plain, folds)
     yield row(once, "CRF and dictionary", data, both, "dictionary", words, folds)
+    yield likeliest(once, data, both, folds)
+    yield row(once, "values exchanged", data, replace(both, **SWAP), "CRF and dictionary", both, folds)
+    yield row(once, "FGM 0.5", data, replace(both, **FGM), "CRF and dictionary", both, folds)
+    yield row(once, "three side by side", data, replace(both, **TOGETHER), "CRF and dictionary", both, folds)
+    yield row(once, "all of it", data, replace(both, **SWAP, **FGM, **TOGETHER), "plain", plain, folds)
 
 
-def fine_rows(once: Any, epochs: int, folds: Sequence[int]) -> Iterator[Row]:
-    plain, data = replace(FINE, epochs=epochs), f"OA-Mine, MiniLM, {epochs} epochs"
-    yield row(once, "plain", data, plain, "", None, folds)
-    yield row(once, "CRF and dictionary", data, replace(plain, **CRF, **DICTIONARY), "plain", plain, folds)
+def likeliest(once: Any, data: str, plan: Plan, folds: Sequence[int]) -> Row:
+    """The same models, decoded by Viterbi."""
+    found = [asked(once, plan, fold) for fold in folds]
+    ways = [[f1([one], name) for one in found] for name in (LIKELIEST, "strict")]
+    where = f"{data}, folds {', '.join(map(str, folds))}"
+    return Row("likeliest labelling (Viterbi)", where, "value F1, strict", "CRF and dictionary", *ways)
+
+
+def fine_rows(once: Any, folds: Sequence[int]) -> Iterator[Row]:
+    data, both = "OA-Mine, MiniLM", replace(FINE, **BOTH)
+    yield row(once, "plain", data, FINE, "", None, folds)
+    yield row(once, "CRF and dictionary", data, both, "plain", FINE, folds)
 
 
 def rows(once: Any) -> Iterator[Row]:
-    """Without any checkpoint on some folds, then the packaged encoder on one, for fewer epochs than it can use."""
+    """Without any checkpoint on some folds, then the packaged encoder on one."""
     yield from options(once, "OA-Mine, no checkpoint", SCRATCH, range(3))
-    yield from fine_rows(once, 6, [2])
+    yield from fine_rows(once, [2])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folds", type=int, nargs="+", default=list(range(FOLDS)), help=f"which of the {FOLDS}")
-    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--kept", type=Path, default=Path("var/bench-models/spans.runs.csv"))
     given = parser.parse_args()
     once, found = Once(given.kept), []
-    for one in fine_rows(once, given.epochs, given.folds):
+    for one in fine_rows(once, given.folds):
         found.append(one)
         print(text(found), flush=True)
     return 0

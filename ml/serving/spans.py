@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -116,26 +116,21 @@ class SpanReader:
 
     def read(self, examples: Sequence[Example]) -> list[list[Value]]:
         """The values of each product in reading order."""
-        if not examples:
-            return []
+        return [self.decode(*one) for one in self.emissions(examples)]
+
+    def emissions(self, examples: Sequence[Example]) -> Iterator[tuple[Example, Rendered, Words, np.ndarray]]:
+        """Of each product its rendering, its words, and what the labels weigh at each of them ``(w, k)``."""
         rendered = [render(e) for e in examples]
         ids = [e.ids for e in self.tokenizer.encode_batch([r.text for r in rendered])]
-        words = read_words(self.tokenizer, rendered)
-        states = self.encoder.states(ids)
-        return [
-            self.decode(example, shown, read, each[read.token])
-            for example, shown, read, each in zip(examples, rendered, words, states, strict=True)
-        ]
+        states = self.encoder.states(ids) if ids else []
+        for example, shown, words, each in zip(
+            examples, rendered, read_words(self.tokenizer, rendered), states, strict=True
+        ):
+            found = self.phrases.found(example, shown, words) if self.phrases else None
+            yield example, shown, words, self.weights.emissions(each[words.token], found)
 
-    def decode(self, example: Example, rendered: Rendered, words: Words, states: np.ndarray) -> list[Value]:
-        """The values of one product from its words' states ``(w, d)``."""
-        found = self.phrases.found(example, rendered, words) if self.phrases else None
-        return self.decode_emissions(example, rendered, words, self.weights.emissions(states, found))
-
-    def decode_emissions(
-        self, example: Example, rendered: Rendered, words: Words, emissions: np.ndarray
-    ) -> list[Value]:
-        """As :meth:`decode`, from emissions ``(w, k)``.
+    def decode(self, example: Example, rendered: Rendered, words: Words, emissions: np.ndarray) -> list[Value]:
+        """The values of one product, in reading order.
 
         Every span that is likely enough, the likeliest first, where none lies yet: what raises F1 is an answer that is
         right in more than half of F1 of the cases (Lewis 1995), not the likeliest labelling as a whole.

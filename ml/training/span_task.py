@@ -183,15 +183,12 @@ class SpanTask(TagTask):
 
     def values(self, marked: Marked) -> list[list[Value]]:
         """What it reads in the products, as serving will read it."""
+        return self.reader().read(marked.examples)
+
+    def reader(self) -> SpanReader:
+        """What serving will read with."""
         weights = self.model.spans.exported()
-        reader = SpanReader(self.schema, self, self.model.encoder.tokenizer, weights, self.phrases)
-        states = self.states([self._ids(r.text) for r in marked.rendered])
-        return [
-            reader.decode(example, rendered, words, each[words.token])
-            for example, rendered, words, each in zip(
-                marked.examples, marked.rendered, marked.words, states, strict=True
-            )
-        ]
+        return SpanReader(self.schema, self, self.model.encoder.tokenizer, weights, self.phrases)
 
     def save(self, directory: Path) -> None:
         """Its part of a bundle (see ``ml.serving.full``)."""
@@ -199,10 +196,6 @@ class SpanTask(TagTask):
         if self.phrases is not None:
             rows = json.dumps(self.phrases.to_json(), ensure_ascii=False)
             (directory / PHRASES).write_text(rows, encoding="utf-8")
-
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self.model.encoder.tokenizer.encode(text).ids
-        return ids
 
     def states(self, ids: Sequence[Sequence[int]]) -> list[np.ndarray]:
         """Token states ``(tokens, d)`` of each text, without dropout."""
