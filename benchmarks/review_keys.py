@@ -21,7 +21,7 @@ from annotations.models import Product, QueueItem, Suggestion, Tag
 from tests.browser.conftest import Shop, browser, reader, shop  # noqa: F401
 from tests.browser.test_grid import fill
 from tests.browser.test_review import until, wait_saved
-from tests.conftest import flush_may_empty_history  # noqa: F401
+from tests.conftest import real_transactions_leave_nothing  # noqa: F401
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 SYLLABLES = [
