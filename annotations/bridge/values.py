@@ -10,7 +10,7 @@ from annotations.bridge.suggesting import span_reader
 from annotations.models import Catalogue
 from annotations.queries import examples as questions
 
-SURE = 0.5  # probability of a value's least sure word from which it is worth a count
+SURE = 0.5  # probability that it stands just there, from which a value is worth a count
 AT_ONCE = 200
 
 
