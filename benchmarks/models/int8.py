@@ -123,7 +123,7 @@ def seconds(encoder: Any, texts: list[str]) -> float:
     return float(np.min(took))
 
 
-def rows(once: Any, seeds: int = 5) -> Iterator[Row]:
+def rows(once: Any, seeds: int = 3) -> Iterator[Row]:
     for data in SETS:
         first: list[float] = []
         for name in FORMS:
