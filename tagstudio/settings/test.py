@@ -24,7 +24,11 @@ else:
     checkout = hashlib.sha256(str(BASE_DIR).encode()).hexdigest()[:8]
     DATABASES["default"]["TEST"] = {"NAME": f"test_tagstudio_{checkout}"}
     # no test pulls the plug of the server, so none has to wait for its disk
-    DATABASES["default"].setdefault("OPTIONS", {})["options"] = "-c synchronous_commit=off"
+    said = DATABASES["default"].get("OPTIONS")
+    DATABASES["default"]["OPTIONS"] = {
+        **(said if isinstance(said, dict) else {}),
+        "options": "-c synchronous_commit=off",
+    }
 PACKAGED_ENCODER = env.flag("PACKAGED_ENCODER", False)  # its export takes longer than most tests
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES = {
