@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 EXTRAS ?= ml,offline-encoder,redis,dev
 
-.PHONY: help setup demo run worker check test bench bench-models messages clean
+.PHONY: help setup demo run worker check test test-all bench bench-models messages clean
 
 help:
 	@echo "make setup   install into .venv, as constraints.txt says"
@@ -15,7 +15,8 @@ help:
 	@echo "make run     web, workers and scheduler (PORT=8000)"
 	@echo "make worker  workers and scheduler without the web"
 	@echo "make check   lint, types, import contracts, migrations, check --deploy"
-	@echo "make test    the tests, TESTS='tests/ml' some; more with TEST_DATABASE_URL, TEST_BROKER_URL, Chromium"
+	@echo "make test    the quick tests, a few minutes; TESTS='tests/ml' some; more with TEST_DATABASE_URL, TEST_BROKER_URL, Chromium"
+	@echo "make test-all  the long ones too: whole stories, kills, trainings, every page"
 	@echo "make bench   what is measured against peers and limits, listed; NAMES='drift knowledge' runs quick ones"
 	@echo "make bench-models  what each option of ml gains or loses, an hour; NOUNS='small spans' for some"
 	@echo "make messages  what the interface says, gathered and compiled (needs GNU gettext)"
@@ -49,8 +50,12 @@ check: setup
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # One thread each: two processes with as many threads as there are cores wait for one another.
+PYTEST := OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 test: setup
-	OMP_NUM_THREADS=$${OMP_NUM_THREADS:-1} $(BIN)/pytest -n 2 --dist loadfile $(TESTS)
+	$(PYTEST) $(TESTS)
+
+test-all: setup
+	$(PYTEST) -m 'not slow' $(TESTS)
 
 bench: setup
 	@$(BIN)/python -m benchmarks $(NAMES)

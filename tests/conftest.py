@@ -52,7 +52,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """In CI, a test that drives a browser or worker processes gets a second try (docs/decisions/0119)."""
+    """Files with long tests come first, so that two processes end at about the same time (they take a file at a time). In
+    CI, a test that drives a browser or worker processes gets a second try (docs/decisions/0119)."""
+    long = {item.path for item in items if item.get_closest_marker("long")}
+    items.sort(key=lambda item: item.path not in long)
     if os.environ.get("CI"):
         for item in items:
             if item.get_closest_marker("browser") or item.get_closest_marker("worker"):

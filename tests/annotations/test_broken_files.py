@@ -63,6 +63,7 @@ def test_a_number_nobody_can_store_names_its_place() -> None:
     assert [(p.line, p.column) for p in problems] == [(1, "character 36"), (2, "character 22")]
 
 
+@pytest.mark.long
 def test_damage_far_behind_keeps_what_stands_before_it() -> None:
     whole = gzip.compress(b"id,title\n" + b"".join(b"%d,Shirt %d\n" % (n, n * 7919) for n in range(60_000)))
     rows, problems = read(whole[: len(whole) * 2 // 3], "p.csv.gz")

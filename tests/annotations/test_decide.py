@@ -137,6 +137,7 @@ def test_a_new_decision_ends_redo(world: World) -> None:
     assert redo(catalogue=world.catalogue, by=world.by()) is None
 
 
+@pytest.mark.long
 def test_fifty_batches_can_be_taken_back(world: World) -> None:
     product = world.products[0]
     for n in range(55):

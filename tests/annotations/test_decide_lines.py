@@ -147,6 +147,7 @@ def test_values_that_a_facet_takes_become_tags_as_they_are_decided_on(world: Wor
     assert [(p.line, p.code) for p in decided.problem_list] == [(3, "unknown-tag"), (4, "unit"), (5, "unknown-tag")]
 
 
+@pytest.mark.long
 @pytest.mark.shared
 def test_an_oracle_decides_on_150_real_products(db: None, shared: Path) -> None:
     catalogue = Catalogue.objects.create(slug="day", name="Day", languages=["en", "zh-hans"])

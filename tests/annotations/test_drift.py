@@ -113,6 +113,7 @@ def decided(world: World, products: list[Product], share: float) -> None:
         world.decide(product, black="accept" if drawn.random() < share else "reject")
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("share", "told"), [(0.9, 0), (0.45, 1)])
 def test_fewer_suggestions_taken_is_told_of_and_as_many_is_not(world: World, share: float, told: int) -> None:
     products = batch(world, 240, 0, supplier="")

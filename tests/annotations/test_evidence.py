@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -46,6 +47,7 @@ def test_spans_beyond_the_text_are_cut_or_left_out() -> None:
     assert pieces("", [Claimed(0, 3, 1, 1)]) == []
 
 
+@pytest.mark.long
 @given(
     st.text(max_size=40),
     st.lists(st.tuples(st.integers(-5, 45), st.integers(-5, 45), st.integers(1, 6), st.integers(1, 9)), max_size=8),

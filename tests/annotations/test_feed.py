@@ -181,6 +181,7 @@ def writers_of(world, before=lambda: None):
     return write
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_eight_writers_and_a_reader():
     world = build_world(products=WRITERS * CARDS)
@@ -192,6 +193,7 @@ def test_eight_writers_and_a_reader():
     assert numbers == list(range(1, len(numbers) + 1)), "no gap either"
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_the_control_numbers_taken_early_are_caught(monkeypatch):
     """The same writers, reader and check, but each takes its numbers first and commits later, as a database sequence

@@ -98,6 +98,7 @@ def test_the_order_of_attributes_changes_nothing(catalogue: Catalogue, tmp_path:
     assert again.unchanged == 1
 
 
+@pytest.mark.long
 def test_a_dry_run_counts_exactly_and_changes_nothing(catalogue: Catalogue, tmp_path: Path, media: Path) -> None:
     import_products(catalogue=catalogue, path=jsonl(tmp_path / "a.jsonl", some(5)))
     before = list(Product.objects.order_by("pk").values())
@@ -181,6 +182,7 @@ def zip_of(folder: Path, files: dict[str, bytes]) -> Path:
     return folder / "pictures.zip"
 
 
+@pytest.mark.long
 def test_pictures_are_reencoded_and_named_by_their_own_bytes(
     catalogue: Catalogue, tmp_path: Path, media: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -281,6 +283,7 @@ def test_an_import_that_was_stopped_goes_on_with_exact_counts(catalogue: Catalog
     assert done.finished_at is not None
 
 
+@pytest.mark.long
 def test_tags_of_the_transaction_before_the_stop_are_not_forgotten(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +409,7 @@ def test_queries_grow_with_transactions_and_not_with_rows(
     assert batch.unchanged == 1000
 
 
+@pytest.mark.long
 @pytest.mark.shared
 def test_a_real_catalogue_with_pictures(catalogue: Catalogue, shared: Path, media: Path) -> None:
     folder = shared / "magento_luma_en"
@@ -442,6 +446,7 @@ def manage(*arguments: str, home: Path) -> subprocess.Popen[bytes]:
     )
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_kill_9_in_the_middle_and_again_gives_exact_counts(tmp_path: Path) -> None:
     catalogue = Catalogue.objects.create(slug="day", name="Day")

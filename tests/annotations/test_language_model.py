@@ -186,6 +186,7 @@ def test_a_slow_server_is_not_waited_for_for_ever(
     assert job.result["failed"] == 2 and "took too long" in job.log
 
 
+@pytest.mark.long
 def test_cancelling_ends_a_question_under_way(world: World, server: Server) -> None:
     server.slowly = True
     configure(world, server, seconds=600)

@@ -287,6 +287,7 @@ def test_turns_tell_time_without_pauses(panel: World) -> None:
     assert Turn.objects.filter(counts=True).count() == 3
 
 
+@pytest.mark.long
 def test_a_random_walk_of_people_keeps_everything_sound(panel: World) -> None:
     rng = random.Random(7)
     for _step in range(70):

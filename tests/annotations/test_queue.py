@@ -115,6 +115,7 @@ def without_guard(*, catalogue: Catalogue, user: User, exclude: list[int]) -> li
     return [item]
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_people_who_ask_at_once_never_share() -> None:
     world = build_world(60)

@@ -80,6 +80,7 @@ def promote(world: World, model: ModelVersion) -> None:
     training.promote(catalogue=world.catalogue, model=model, user=world.people["admin"])
 
 
+@pytest.mark.long
 def test_what_was_suggested_before_stands_again_byte_for_byte(world: World, settings: Any) -> None:
     before, head = stored(world.catalogue), Catalogue.objects.get().serving
     assert len(before) > 60 and head is not None
@@ -167,6 +168,7 @@ def test_changed_products_and_gone_tags_are_left_alone(world: World, settings: A
     assert [row for row in after if row[0] != changed.pk] == rest
 
 
+@pytest.mark.long
 def test_two_back_and_promoted_again(world: World, settings: Any) -> None:
     first_state = stored(world.catalogue)
     one, two = candidate(world, settings, 900), candidate(world, settings, 901)
@@ -189,6 +191,7 @@ def test_two_back_and_promoted_again(world: World, settings: Any) -> None:
     assert stored(world.catalogue) == first_state
 
 
+@pytest.mark.long
 def test_a_head_whose_files_are_gone_is_fitted_anew(world: World, settings: Any) -> None:
     head = Catalogue.objects.get().serving
     promote(world, candidate(world, settings))
@@ -201,6 +204,7 @@ def test_a_head_whose_files_are_gone_is_fitted_anew(world: World, settings: Any)
     assert Catalogue.objects.get().serving.encoder is None  # type: ignore[union-attr]
 
 
+@pytest.mark.long
 def test_the_head_that_a_rollback_needs_is_not_tidied_away(world: World, settings: Any) -> None:
     head = Catalogue.objects.get().serving
     promote(world, candidate(world, settings))

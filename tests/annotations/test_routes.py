@@ -528,6 +528,7 @@ def tries(row: Page | Api, people: Iterable[str]) -> list[tuple[str, str]]:
     return [(who, method) for who in people for method in METHODS if method in there or who in SAMPLE]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_open_routes(house, part):
     for name in list(OPEN)[part::PARTS]:
@@ -549,6 +550,7 @@ def walk_open_routes(house, name):
                 assert answer.status_code == 405, what
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_pages(house, part):
     for name in list(PAGES)[part::PARTS]:
@@ -578,6 +580,7 @@ def walk_pages(house, name):
             assert answer.status_code == 403, what
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("part", range(PARTS))
 def test_api(house, part):
     for name in list(APIS)[part::PARTS]:
@@ -619,6 +622,7 @@ def test_forms_need_their_token(house):
         assert client.post(house.address(name, PAGES[name], "admin"), {}).status_code == 403, name
 
 
+@pytest.mark.long
 def test_another_catalogue_is_nowhere(house):
     """An admin of one catalogue asks for another's things under both names: 404, as if there were nothing."""
     other = User.objects.create_user(username="other", password="a long enough phrase")

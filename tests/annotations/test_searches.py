@@ -80,6 +80,7 @@ def work_all() -> None:
         pass
 
 
+@pytest.mark.long
 def test_a_grid_is_searched_and_its_best_plan_becomes_a_preset(world: World) -> None:
     search = start(world, prune=False)
     work_all()
@@ -96,6 +97,7 @@ def test_a_grid_is_searched_and_its_best_plan_becomes_a_preset(world: World) -> 
     assert training.request_training(catalogue=world.catalogue, user=None, plan=preset.plan).plan["epochs"] == 6
 
 
+@pytest.mark.long
 def test_trials_that_are_clearly_worse_are_stopped(world: World) -> None:
     search = start(world, space={"epochs": [6, 5, 7, 6, 1, 6]})
     work_all()
@@ -108,6 +110,7 @@ def test_trials_that_are_clearly_worse_are_stopped(world: World) -> None:
         assert Plot.LEFT <= dot.x <= Plot.RIGHT and Plot.TOP <= dot.y <= Plot.BOTTOM
 
 
+@pytest.mark.long
 def test_tpe_proposes_from_the_trials_there_are(world: World) -> None:
     pytest.importorskip("optuna")
     search = start(world, method="tpe", trials=14, prune=False, folds=1, space={"epochs": {"low": 1, "high": 16}})
@@ -237,6 +240,7 @@ def told(*args: str) -> dict[str, Any]:
     return json.loads(out.getvalue())
 
 
+@pytest.mark.long
 def test_the_command(world: World, tmp_path: Path) -> None:
     fields = {f["name"]: f for f in told("--fields")["fields"]}
     assert fields["dropout"]["usual"] == USUAL["dropout"] and fields["beams"]["never"] and fields["patience"]["why"]
@@ -257,6 +261,7 @@ def as_(world: World, name: str = "admin") -> Client:
     return client
 
 
+@pytest.mark.long
 def test_the_pages(world: World) -> None:
     world.decide(world.products[0], black="accept")
     page = as_(world)
@@ -283,6 +288,7 @@ def test_the_pages(world: World) -> None:
     assert '<form method="post" action="/c/' not in viewer
 
 
+@pytest.mark.long
 def test_the_api(world: World) -> None:
     admin = program(world.people["admin"])
     asked = {"plan": {"preset": "quick"}, "rules": {"space": {"epochs": [2, 6]}, "method": "grid"}}

@@ -67,6 +67,7 @@ def test_a_round_trip_changes_nothing(rich: World, tmp_path: Path, form: str) ->
     assert set(graph_of(rich.catalogue)) == set(before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("form", FORMATS)
 def test_an_empty_catalogue_gets_all_of_it(rich: World, tmp_path: Path, form: str) -> None:
     path = file_of(rich.catalogue, form, tmp_path)

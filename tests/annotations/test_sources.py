@@ -56,6 +56,7 @@ def work(client: Client, batch: ImportBatch, **changes: str) -> ImportBatch:
     return batch
 
 
+@pytest.mark.long
 def test_a_source_is_saved_on_the_page_and_used_by_page_and_command(world: World, lead: Client, tmp_path: Path) -> None:
     send(lead, ODD)
     batch = latest()
@@ -113,6 +114,7 @@ def test_whose_file_it_is(world: World) -> None:
     assert again.pk == first.pk and ImportSource.objects.count() == 2
 
 
+@pytest.mark.long
 def test_rows_that_were_left_out_are_mended_and_sent_again(world: World, lead: Client, tmp_path: Path) -> None:
     rows = (
         "sku;name;farbe;preis\n"
@@ -191,6 +193,7 @@ def test_a_trial_says_what_would_change_and_what_the_taxonomy_lacks(world: World
     assert Product.objects.get(external_id="P-0").title == "Black wool coat 0"
 
 
+@pytest.mark.long
 def test_a_file_that_was_read_wrongly_is_read_otherwise(world: World, lead: Client) -> None:
     whole = {
         "meta": {"shops": [{"id": n, "title": "Shop"} for n in range(4)]},

@@ -55,6 +55,7 @@ def naive(facts: list[Fact]) -> tuple[dict[int, str], set[int]]:
     return tags, complete
 
 
+@pytest.mark.long
 @given(logs())
 def test_fold_equals_a_naive_replay(facts: list[Fact]) -> None:
     standing = fold(facts)

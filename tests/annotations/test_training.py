@@ -180,6 +180,7 @@ def test_one_that_is_always_killed_fails_in_words(world: World) -> None:
     assert run.job.state == Job.State.FAILED and "memory" in run.job.error and not ModelVersion.objects.exists()
 
 
+@pytest.mark.long
 def test_one_that_gets_further_each_time_is_not_given_up(world: World) -> None:
     run = ask(world, die_each_step=True)
     for _ in range(10):
@@ -195,6 +196,7 @@ def paused(run: TrainingRun) -> bool:
     return bool(run.job.state == Job.State.PAUSED)
 
 
+@pytest.mark.long
 def test_paused_it_frees_its_slot_and_goes_on_to_the_same_curve(world: World, beside: Any) -> None:
     admin = world.people["admin"]
     run = ask(world, pause=0.2)
@@ -273,6 +275,7 @@ def test_a_silent_child_is_taken_for_hung(world: World, settings: Any) -> None:
     assert not children_of(run)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("stubborn", [False, True])
 def test_cancel_reaches_the_child_within_ten_seconds(
     world: World, beside: Any, settings: Any, stubborn: bool, monkeypatch: pytest.MonkeyPatch
@@ -336,6 +339,7 @@ def test_killed_between_moving_the_bundle_and_storing_the_model(world: World, mo
     assert run.model_version is not None
 
 
+@pytest.mark.long
 def test_a_child_left_by_a_worker_that_was_given_up_is_ended_first(world: World, beside: Any) -> None:
     run = ask(world, pause=0.5)
     thread = beside(run)

@@ -124,6 +124,7 @@ def test_a_network_is_what_one_customer_has(one, other, same):
     assert (sign_in.network_of(one) == sign_in.network_of(other)) is same
 
 
+@pytest.mark.long
 @pytest.mark.django_db(transaction=True)
 def test_fifty_guesses_at_once_are_counted_one_by_one(settings):
     User.objects.create_user(username="reviewer", password=PASSWORD)

@@ -107,6 +107,7 @@ def test_processes_take_the_longest_noun_first():
     assert runner.share([0.0], 2, 20.0) == 20.0 and runner.share([5.0], 2, -1.0) == 0.0
 
 
+@pytest.mark.long
 def test_the_command_plays_nouns_in_processes_of_their_own(tmp_path):
     """Without time, so that each says what was not done."""
     command = ["-m", "benchmarks.models", "semi", "chinese", "--minutes", "0", "--csv", str(tmp_path)]

@@ -15,7 +15,7 @@ from tests import issuer as provider
 from tests.browser.conftest import Shop
 from tests.browser.test_axe import axe, violations  # noqa: F401  a fixture
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 PASSWORD = "a long enough phrase"
 
 

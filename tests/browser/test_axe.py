@@ -15,7 +15,7 @@ from tests.browser.conftest import Shop
 from tests.browser.test_grid import fill
 from tests.browser.test_pages import pages
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.anywhere]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.anywhere, pytest.mark.long]
 RUN = """async () => (await axe.run(document, { resultTypes: ["violations"] })).violations.flatMap(
   (v) => v.nodes.map((n) => `${v.id} (${v.impact}): ${n.target.join(" ")} ${n.html.slice(0, 120)}`))"""
 

@@ -51,6 +51,7 @@ def seen(page: Any) -> str:
     return page.locator("#seen").inner_text()
 
 
+@pytest.mark.long
 def test_the_odd_ones_out(shop: Shop, reader: Any) -> None:
     made = fill(shop, 60)
     before = state(shop)
@@ -127,6 +128,7 @@ def test_a_facet_without_a_value_asks_about_all_of_it(shop: Shop, reader: Any) -
     assert FacetCompletion.objects.filter(facet=shop.facets["material"]).count() == 3
 
 
+@pytest.mark.long
 def test_a_finger_to_the_left_rejects(shop: Shop, reader: Any) -> None:
     made = fill(shop, 4)
     lin = reader(shop.people["lin"], viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -146,6 +148,7 @@ def test_a_finger_to_the_left_rejects(shop: Shop, reader: Any) -> None:
     assert shop.standing(made[1]) == {"cotton": "rejected"}
 
 
+@pytest.mark.long
 def test_without_script_the_grid_is_a_form(shop: Shop, reader: Any) -> None:
     made = fill(shop, 6)
     lin = reader(shop.people["lin"], java_script_enabled=False)

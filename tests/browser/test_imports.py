@@ -11,7 +11,7 @@ from annotations.models import Catalogue, ImportBatch, Membership, Product, Role
 from annotations.tasks.run import run_now
 from tests.browser.conftest import Shop
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 ROWS = "sku;name;farbe\nA1;Mantel <script>alert(1)</script>;rot|blau\nA2;Hose;rot\n;ohne Nummer;rot\n"
 
 

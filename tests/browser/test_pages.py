@@ -77,6 +77,7 @@ def pages(reader: Any, shop: Shop, **options: Any) -> Any:
     return ada, shown
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_no_page_complains_and_all_can_be_read(shop: Shop, reader: Any, scheme: str) -> None:
     ada, shown = pages(reader, shop, color_scheme=scheme)
@@ -92,6 +93,7 @@ def test_no_page_complains_and_all_can_be_read(shop: Shop, reader: Any, scheme: 
     assert not wrong
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_no_page_overflows_a_phone(shop: Shop, reader: Any, language: str) -> None:
     ada, shown = pages(reader, shop, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
@@ -106,6 +108,7 @@ def test_no_page_overflows_a_phone(shop: Shop, reader: Any, language: str) -> No
     assert not wide
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("language", ["en", "zh-hans"])
 def test_the_header_fits_any_window_and_says_where_one_is(shop: Shop, reader: Any, language: str) -> None:
     """The review page's is the fullest. Whatever does not fit would hide the way out: signing out is at its end."""
@@ -122,6 +125,7 @@ def test_the_header_fits_any_window_and_says_where_one_is(shop: Shop, reader: An
     assert not cut
 
 
+@pytest.mark.long
 def test_a_watched_run_keeps_open_what_was_opened(shop: Shop, reader: Any) -> None:
     job = Job.objects.create(kind="train", queue="ml", catalogue=shop.catalogue, state="running", lease_until=None)
     curve = [{"stage": "tags", "step": n, "loss": 1 / n} for n in range(1, 4)]

@@ -10,7 +10,7 @@ import pytest
 from annotations.models import TrainingRun
 from tests.browser.conftest import Shop
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 HERE = "/c/autumn/training/"
 MORE = "#everything-else > summary"
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from annotations.models import BulkRun, FamilyProposal, Product
 from tests.browser.conftest import Shop
 
 
+@pytest.mark.long
 def test_families_are_decided_by_one_key_each(shop: Shop, reader: Any) -> None:
     for n in (0, 2):
         members = [shop.products[n].pk, shop.products[n + 1].pk]
@@ -28,6 +31,7 @@ def test_families_are_decided_by_one_key_each(shop: Shop, reader: Any) -> None:
     assert ada.complaints == []
 
 
+@pytest.mark.long
 def test_a_page_is_chosen_and_previewed(shop: Shop, reader: Any) -> None:
     ada = reader(shop.people["ada"])
     page = ada.go("/c/autumn/products/?category=Fashion")

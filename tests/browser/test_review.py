@@ -120,6 +120,7 @@ def test_the_focused_chip_lights_its_words_up(shop: Shop, reader: Any) -> None:
     assert page.locator("mark.lit").all_inner_texts() == ["高端材质"], "an emoji before it shifts nothing"
 
 
+@pytest.mark.long
 def test_a_value_that_does_not_exist_becomes_a_request(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -133,6 +134,7 @@ def test_a_value_that_does_not_exist_becomes_a_request(shop: Shop, reader: Any) 
     assert page.locator(".facet.at .pick").count() == 2, "and no chip"
 
 
+@pytest.mark.long
 def test_undo_and_redo(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -155,6 +157,7 @@ def test_undo_and_redo(shop: Shop, reader: Any) -> None:
     assert lin.complaints == []
 
 
+@pytest.mark.long
 def test_back_and_forth_and_reload(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -194,6 +197,7 @@ def test_keys_stand_aside_inside_text(shop: Shop, reader: Any) -> None:
     assert Decision.objects.filter(product=shop.products[0]).exists()
 
 
+@pytest.mark.long
 def test_of_two_the_slower_chooses(shop: Shop, reader: Any) -> None:
     lin, ada = reader(shop.people["lin"]), reader(shop.people["ada"])
     first = shop.products[0]
@@ -218,6 +222,7 @@ def test_of_two_the_slower_chooses(shop: Shop, reader: Any) -> None:
     assert all("409" in c for c in lin.complaints), lin.complaints
 
 
+@pytest.mark.long
 def test_taking_theirs_drops_mine(shop: Shop, reader: Any) -> None:
     lin, ada = reader(shop.people["lin"]), reader(shop.people["ada"])
     first = shop.products[0]
@@ -234,6 +239,7 @@ def test_taking_theirs_drops_mine(shop: Shop, reader: Any) -> None:
     assert not Decision.objects.filter(reviewer=shop.people["lin"]).exists()
 
 
+@pytest.mark.long
 def test_a_failing_server_loses_nothing(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -265,6 +271,7 @@ def test_a_failing_server_loses_nothing(shop: Shop, reader: Any) -> None:
     assert all("500" in c for c in lin.complaints), lin.complaints
 
 
+@pytest.mark.long
 def test_an_answer_that_gets_lost_is_one_decision(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -286,6 +293,7 @@ def test_an_answer_that_gets_lost_is_one_decision(shop: Shop, reader: Any) -> No
     assert QueueItem.objects.get(product=first).version == 1
 
 
+@pytest.mark.long
 def test_offline_survives_and_catches_up_in_order(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -301,6 +309,7 @@ def test_offline_survives_and_catches_up_in_order(shop: Shop, reader: Any) -> No
     assert list(done.values_list("product", flat=True)) == [p.pk for p in shop.products[:3]]
 
 
+@pytest.mark.long
 def test_to_the_end_of_the_queue(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -313,6 +322,7 @@ def test_to_the_end_of_the_queue(shop: Shop, reader: Any) -> None:
     assert lin.complaints == []
 
 
+@pytest.mark.long
 def test_an_empty_card_is_asked_about_once(shop: Shop, reader: Any) -> None:
     first = shop.products[0]
     first.suggestions.all().delete()
@@ -327,6 +337,7 @@ def test_an_empty_card_is_asked_about_once(shop: Shop, reader: Any) -> None:
     assert first.completions.count() == len(shop.facets)
 
 
+@pytest.mark.long
 def test_without_script_it_is_a_form(shop: Shop, reader: Any) -> None:
     lin: Reader = reader(shop.people["lin"], java_script_enabled=False)
     page = lin.go(REVIEW)
@@ -344,6 +355,7 @@ def test_without_script_it_is_a_form(shop: Shop, reader: Any) -> None:
     assert shop.standing(first) == {}
 
 
+@pytest.mark.long
 def test_a_value_that_an_open_facet_takes_is_a_checked_chip(shop: Shop, reader: Any) -> None:
     shop.catalogue.facets.filter(slug="colour").update(kind="open")
     lin = reader(shop.people["lin"])

@@ -12,7 +12,7 @@ from annotations.models import Decision, Product, QueueItem, Suggestion
 from tests.browser.conftest import Shop
 from tests.browser.test_review import REVIEW, until, wait_ahead, wait_saved
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 def forty(shop: Shop, count: int = 40) -> list[Product]:

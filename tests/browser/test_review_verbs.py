@@ -13,6 +13,7 @@ from tests.browser.test_review import REVIEW, focused, title, until, wait_saved,
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
+@pytest.mark.long
 def test_a_number_after_x_is_the_reason_and_a_tag_again_later(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -40,6 +41,7 @@ def test_a_number_after_x_is_the_reason_and_a_tag_again_later(shop: Shop, reader
     assert lin.complaints == []
 
 
+@pytest.mark.long
 def test_selected_words_become_the_evidence(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -63,6 +65,7 @@ def test_selected_words_become_the_evidence(shop: Shop, reader: Any) -> None:
     assert page.locator("mark.lit").count() == 0
 
 
+@pytest.mark.long
 def test_the_family_by_one_key(shop: Shop, reader: Any) -> None:
     Product.objects.filter(pk__in=[p.pk for p in shop.products[1:4]]).update(family="coat")
     shop.facets["colour"].variant_axis = True
@@ -91,6 +94,7 @@ def test_the_family_by_one_key(shop: Shop, reader: Any) -> None:
     assert lin.complaints == []
 
 
+@pytest.mark.long
 def test_what_was_applied_is_still_told_where_the_next_card_comes_later(shop: Shop, reader: Any) -> None:
     Product.objects.filter(pk__in=[p.pk for p in shop.products[1:4]]).update(family="coat")
     lin = reader(shop.people["lin"])
@@ -113,6 +117,7 @@ def test_what_was_applied_is_still_told_where_the_next_card_comes_later(shop: Sh
     told.wait_for(state="detached")
 
 
+@pytest.mark.long
 def test_a_comment_is_there_at_once_and_names_somebody(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(REVIEW)
@@ -134,6 +139,7 @@ def test_a_comment_is_there_at_once_and_names_somebody(shop: Shop, reader: Any) 
     assert "@ada is this black?" in home.locator(".talk").inner_text()
 
 
+@pytest.mark.long
 def test_ones_own_keys_press_the_buttons_and_the_help_shows_them(shop: Shop, reader: Any) -> None:
     User.objects.filter(username="lin").update(keys={"x": "q", "n": "x", "U": "r"})
     lin = reader(shop.people["lin"])
@@ -155,6 +161,7 @@ def test_ones_own_keys_press_the_buttons_and_the_help_shows_them(shop: Shop, rea
     assert shown["Redo"] == "r"
 
 
+@pytest.mark.long
 def test_one_wrong_tag_is_replaced_with_three_keys(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(f"{REVIEW}?product={shop.products[1].pk}")
@@ -184,6 +191,7 @@ def letters_of(page: Any, label: str) -> str:
     return str(row.locator(".letters").inner_text())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("count", [30, 180])
 def test_three_keys_replace_a_tag_however_many_begin_alike(shop: Shop, reader: Any, count: int) -> None:
     tags = many_materials(shop, count)
@@ -209,6 +217,7 @@ def test_three_keys_replace_a_tag_however_many_begin_alike(shop: Shop, reader: A
     assert lin.complaints == []
 
 
+@pytest.mark.long
 def test_shift_numbers_the_checked_tags_and_corrects_any_of_them(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"])
     page = lin.go(f"{REVIEW}?product={shop.products[1].pk}")
@@ -227,6 +236,7 @@ def test_shift_numbers_the_checked_tags_and_corrects_any_of_them(shop: Shop, rea
     assert (stands["wool"], stands["cotton"], stands["leather"]) == ("rejected", "approved", "approved")
 
 
+@pytest.mark.long
 def test_letters_are_letters_for_who_switched_single_keys_off(shop: Shop, reader: Any) -> None:
     User.objects.filter(username="lin").update(shortcuts_enabled=False)
     lin = reader(shop.people["lin"])
@@ -246,6 +256,7 @@ def test_a_capital_at_the_beginning_is_how_names_are_written(shop: Shop, reader:
     assert page.locator("#add-0 .l").inner_text() == "Cotton"
 
 
+@pytest.mark.long
 def test_a_finger_across_a_chip(shop: Shop, reader: Any) -> None:
     lin = reader(shop.people["lin"], viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True)
     page = lin.go(REVIEW)
@@ -262,6 +273,7 @@ def test_a_finger_across_a_chip(shop: Shop, reader: Any) -> None:
     assert not page.locator(f"#t{shop.tags['black'].pk}").is_checked(), "a colour is one value"
 
 
+@pytest.mark.long
 def test_without_script_every_verb_is_a_form(shop: Shop, reader: Any) -> None:
     Product.objects.filter(pk__in=[p.pk for p in shop.products[:2]]).update(family="coat")
     lin = reader(shop.people["lin"], java_script_enabled=False)

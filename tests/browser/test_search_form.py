@@ -13,7 +13,7 @@ from tests.browser.conftest import Shop
 from tests.browser.test_axe import axe, violations
 
 __all__ = ["axe"]
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 def test_any_field_is_ticked_in_its_section_and_refused_there(shop: Shop, reader: Any, axe: str) -> None:

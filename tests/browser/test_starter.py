@@ -16,7 +16,7 @@ from tests.annotations.test_starter import ATTRIBUTES, CATEGORIES
 from tests.browser.conftest import Shop
 from tests.browser.test_wizard import Keys, send
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 SHOTS = os.environ.get("STARTER_SHOTS", "")
 LOOKS: list[dict[str, Any]] = [
     {"color_scheme": "light"}, {"color_scheme": "dark"}, {"viewport": {"width": 360, "height": 780}}, {"locale": "zh-CN"},

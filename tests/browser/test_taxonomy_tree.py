@@ -8,7 +8,7 @@ import pytest
 
 from annotations.models import Tag
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def test_tags_are_moved_and_renamed_without_a_mouse(shop: Any, reader: Any) -> None:

@@ -13,7 +13,7 @@ from annotations.models import ImportBatch, ImportSource, Membership, Product, R
 from annotations.tasks.run import run_now
 from tests.browser.conftest import Shop
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True), pytest.mark.long]
 ROWS = "nr_x;was;farbe;preis\nA1;Mantel;rot|blau;10\nA2;Hose;rot;20\n;ohne Nummer;rot;5\nA4;Jacke;grün;7\n"
 SHOTS = os.environ.get("WIZARD_SHOTS", "")
 

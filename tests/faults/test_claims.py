@@ -171,6 +171,7 @@ def test_control_without_the_touch_the_decision_would_be_missed(monkeypatch: pyt
     assert not a_claim_sees_what_the_asker_wrote()
 
 
+@pytest.mark.long
 def test_a_heartbeat_keeps_a_silent_handler_its_lease(settings: Any) -> None:
     settings.JOB_LEASE_SECONDS = 2
     job = new()
@@ -190,6 +191,7 @@ def test_control_without_a_heartbeat_it_is_given_away(settings: Any) -> None:
     assert jobs.claim(job_id=job.pk, owner="b") is not None
 
 
+@pytest.mark.long
 def test_a_hung_handler_loses_its_lease(settings: Any) -> None:
     """A heartbeat alone would keep a job for ever; one that gives no sign for its patience is let go."""
     settings.JOB_LEASE_SECONDS = 1

@@ -70,6 +70,7 @@ def test_control_one_name_for_both_machines_would_leave_a_gpu_idle(monkeypatch: 
     assert slots_of(wrong, monkeypatch) == slots_of(environment("trainer-0"), monkeypatch)
 
 
+@pytest.mark.long
 @pytest.mark.worker
 @pytest.mark.django_db(transaction=True)
 def test_its_workers_train_beside_each_other_and_never_two_on_one_gpu(

@@ -21,7 +21,7 @@ from annotations.queries.imports import problem_lines
 
 from .conftest import Worker, until
 
-pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True), pytest.mark.long]
 ROWS_FOR_A_KILL = 2500
 COUNTED = ("rows", "created", "updated", "unchanged", "archived", "set_aside", "problem_count")
 

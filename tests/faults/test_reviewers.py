@@ -25,6 +25,7 @@ def reviewed(panel: int, *, guarded: bool) -> dict[str, Any]:
     return verdict("crowd", crew, PRODUCTS, panel)
 
 
+@pytest.mark.long
 @pytest.mark.worker
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("panel", [1, 2])
@@ -34,6 +35,7 @@ def test_nothing_is_shared_lost_or_doubled(panel: int) -> None:
     assert found["done"] == PRODUCTS and found["handed"] == panel * PRODUCTS and found["differences"] == 0
 
 
+@pytest.mark.long
 @pytest.mark.worker
 @pytest.mark.django_db(transaction=True)
 def test_control_without_the_guard_products_are_shared() -> None:

@@ -14,7 +14,7 @@ from annotations.queries.jobs import places
 
 from .conftest import Worker, ended, until
 
-pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True), pytest.mark.long]
 Start = Callable[..., Worker]
 CALM = {"JOB_LEASE_SECONDS": "20"}  # a busy machine is late with heartbeats, and nobody is given up for dead here
 Held = tuple[str, str, float, float]

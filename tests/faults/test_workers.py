@@ -21,7 +21,7 @@ from tagstudio import broker, doorbell
 
 from .conftest import ROOT, Worker, database_url, ended, lose_every_message, until
 
-pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True), pytest.mark.long]
 Start = Callable[..., Worker]
 
 

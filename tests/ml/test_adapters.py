@@ -109,6 +109,7 @@ def test_they_train_alone_and_a_checkpoint_keeps_them(base, kind, tmp_path):
         load_text_encoder(tmp_path, max_length=32)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("plan", [{"tuning": "prefix", "rank": 8}, {"members": 2, "combine": "scores"}], ids=str)
 def test_served_as_trained(base, tmp_path, plan):
     folder = tiny.job(tmp_path / "job", str(base), epochs=2, **plan)

@@ -91,6 +91,7 @@ def test_synonyms_are_whole_words_of_one_tag_and_one_script():
     assert Synonyms(tiny.schema()).swapped("black shirt", 1.0, rng) == "black shirt"
 
 
+@pytest.mark.long
 def test_a_masked_model_says_what_could_stand_there(encoder):
     plan = Plan(base="x", pretrain_steps=250, pretrain_learning_rate=1e-3, pretrain_batch_tokens=512)
     untrained = MaskedModel(copy.deepcopy(encoder))

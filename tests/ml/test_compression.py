@@ -159,6 +159,7 @@ def test_the_first_blocks_alone_answer_as_the_states_between(base):
         keep_blocks(cut, 3)
 
 
+@pytest.mark.long
 def test_a_student_of_a_bundle_serves_smaller(base, tmp_path):
     """The whole way: a teacher's job, then a pruned student of half its blocks, taught on undecided products too."""
     teacher = tiny.job(tmp_path / "teacher", str(base), epochs=12, patience=0)

@@ -56,6 +56,7 @@ def close(first, second, tolerance=1e-4):
     return all(np.allclose(weights[0][name], weights[1][name], atol=10 * tolerance) for name in weights[0])
 
 
+@pytest.mark.long
 def test_two_processes_are_one(base, tmp_path):
     one, two, apart = tmp_path / "one", tmp_path / "two", tmp_path / "apart"
     trained(one, base, "-m", "ml")
@@ -70,6 +71,7 @@ def test_two_processes_are_one(base, tmp_path):
     assert not close(one, apart), "control: gradients that are not joined are noticed"
 
 
+@pytest.mark.long
 def test_pretraining_and_the_loss_by_parts_are_those_of_the_whole(base, tmp_path):
     """Masked tokens are many in one part and few in the other, so a plain mean of means would differ."""
     one, two = tmp_path / "one", tmp_path / "two"

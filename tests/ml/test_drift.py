@@ -96,6 +96,7 @@ def families(*sides):
     return [[e.family for e in side] for side in sides]
 
 
+@pytest.mark.long
 def test_a_batch_with_new_words_is_seen_and_a_stationary_replay_is_not():
     """Two words of five new ones, in texts of forty-two: told in each of twenty seeds. The control, the mean of
     what an encoder reads that has learned from neither side, misses most."""
@@ -144,6 +145,7 @@ def test_a_word_of_one_family_is_no_evidence_and_of_many_it_is():
     assert words_of("Rot-weiss 42 ab 红色手表") == {"rot", "weiss", "红色", "色手", "手表"}
 
 
+@pytest.mark.long
 def test_through_a_yardstick_what_is_merely_new_is_not_unlike():
     """Ten stationary batches hardly ever alarm. The control, encoder and head fitted on all that was before, does."""
     schema = Schema((FacetSpec("colour", tuple(TagSpec(c, {"en": c}) for c in COLOURS), single=True),))

@@ -167,6 +167,7 @@ def test_the_bundle_is_served_without_torch_and_cached_by_picture(trained, tmp_p
     assert np.allclose(again.scores(products), instant.scores(products), atol=1e-4)
 
 
+@pytest.mark.long
 def test_pictures_alone_with_a_local_checkpoint(tmp_path):
     checkpoint(tmp_path / "vit", "vit")
     folder = job(

@@ -93,6 +93,7 @@ def test_wide_beams_find_what_trying_every_sequence_finds(per_token):
     assert greedy[1] == pytest.approx(best[sequences.read(greedy[0]).columns], abs=1e-3)
 
 
+@pytest.mark.long
 def test_it_learns_and_obeys(learned):
     generator, progress = learned
     assert progress.validations[-1]["primary"] > 0.9
@@ -119,6 +120,7 @@ def test_unknown_pieces_are_wrong_tags(learned, monkeypatch):
     assert after["tags_micro_recall"] == before["tags_micro_recall"]
 
 
+@pytest.mark.long
 def test_texts_are_drafted_from_tags():
     examples = [replace(e, texts={"title": f"{next(iter(e.labels['colour']))} Thing"}) for e in tiny.examples(48)]
     done = task(examples, generation="texts", generation_length=12)
@@ -200,6 +202,7 @@ def assert_drafts_by_command(job, folder, capfd):
     assert code == 1 and "'selling_points' was not learned" in failed["reason"]
 
 
+@pytest.mark.long
 def test_a_job_with_a_generator(tmp_path, capfd):
     folder = tiny.job(tmp_path / "job", str(tiny.checkpoint(tmp_path / "base", layers=1)), epochs=1, **{
         **PLAN, "generation": "tags and texts", "generation_epochs": 2, "beams": 2, "vocabulary": 400,

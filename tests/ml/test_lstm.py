@@ -56,6 +56,7 @@ def test_same_seed_same_weights_and_a_round_trip(tokenizer, tmp_path):
     assert len(again.blocks) == 2 and again.mask_id is not None
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("layers", [1, 2])  # twice in one process, which once bound the second to a single length
 def test_served_without_torch(tokenizer, tmp_path, layers):
     trained = encoder(tokenizer, layers=layers)

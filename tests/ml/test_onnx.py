@@ -58,6 +58,7 @@ def test_a_copy_is_the_same_encoder(folder, tmp_path):
     assert encoder.embed([]).shape == (0, 384)
 
 
+@pytest.mark.long
 def test_serving_imports_neither_torch_nor_transformers(folder):
     code = (
         "import sys; from pathlib import Path; from ml.encoders import packaged; from ml.serving.predictor import Predictor;"

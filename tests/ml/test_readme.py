@@ -13,7 +13,7 @@ import ml
 from ml.examples import write_jsonl
 from tests.ml import tiny
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.long]
 
 
 def test_the_walk(tmp_path, monkeypatch):

@@ -33,6 +33,7 @@ def rows(folder):
     return [json.loads(line) for line in (folder / "trials.jsonl").read_text().splitlines()]
 
 
+@pytest.mark.long
 def test_killed_and_gone_on_with_it_tries_what_an_undisturbed_search_tries(base, tmp_path, capfd):
     whole = asked(tmp_path / "whole", base, SEARCH, epochs=3)
     code, events = here("search", whole, capfd)

@@ -69,6 +69,7 @@ def test_supervised_contrastive_is_its_formula():
     assert float(supervised_contrastive(z, torch.zeros(8, 8), asked, 0.2)) == 0.0
 
 
+@pytest.mark.long
 def test_pair_loss_is_that_of_sentence_transformers():
     st = pytest.importorskip("sentence_transformers.sentence_transformer.losses", exc_type=ImportError)
     z, alike = unit(6, 5), torch.rand(6, 6)

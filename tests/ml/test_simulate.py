@@ -205,6 +205,7 @@ def test_products_answered_in_part_are_not_taken_for_known() -> None:
     assert 0.05 < level < 1.0, level
 
 
+@pytest.mark.long
 def test_a_random_order_is_hardly_ever_called_worse_and_one_that_asks_one_thing_mostly_is() -> None:
     """With many tags, as in a catalogue: the random curve has far to rise when the slice is small."""
     false = 0

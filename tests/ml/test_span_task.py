@@ -63,6 +63,7 @@ def task(base, **changes):
     return task_of(replace(PLAN, **changes), SCHEMA, load_text_encoder(base, max_length=32), rows[:48], rows[48:])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "changes", [{}, {"span_layer": "crf"}, {"span_layer": "crf", "span_features": "dictionary", "tag_weight": 0.0}]
 )
@@ -89,6 +90,7 @@ def test_a_resumed_run_is_the_undisturbed_one(base, tmp_path):
     assert same_weights(undisturbed.model, last.model)
 
 
+@pytest.mark.long
 def test_a_run_with_spans_in_a_folder(base, tmp_path):
     folder = tiny.job(
         tmp_path / "job", str(base), 80, spans="weak", span_layer="crf", span_features="dictionary", epochs=12
@@ -111,6 +113,7 @@ def test_a_run_with_spans_in_a_folder(base, tmp_path):
     assert values["use"].text == values["use"].tag == "travel" and 0.5 < values["use"].score <= 1.0
 
 
+@pytest.mark.long
 def test_served_as_trained(base, tmp_path):
     from ml.encoders.export import export_text_encoder
     from ml.encoders.onnx import OnnxEncoder
@@ -162,12 +165,12 @@ def test_values_are_normalised_and_unknown_ones_have_no_tag(base):
     rendered, words = read(product, reader.tokenizer)
     emissions = np.zeros((3, len(reader.labels)), dtype=np.float32)
     emissions[0, 1] = emissions[1, 1] = emissions[2, 5] = 9.0  # colour, colour, thing
-    found = reader.decode_emissions(product, rendered, words, emissions)
+    found = reader.decode(product, rendered, words, emissions)
     assert [(v.facet, v.text, v.tag) for v in found] == [
         ("colour", "Black", "black"), ("colour", "Teal", ""), ("thing", "shirt", ""),
     ]  # fmt: skip
     emissions[:, 7] = 99.0  # a facet that its category does not have
-    assert reader.decode_emissions(product, rendered, words, emissions) == found
+    assert reader.decode(product, rendered, words, emissions) == found
 
 
 def test_the_surest_of_a_facet():
@@ -218,6 +221,7 @@ def test_several_seeds_become_one_model_by_the_mean_of_their_weights(base):
     assert not torch.allclose(made[0]["linear.weight"], made[1]["linear.weight"])
 
 
+@pytest.mark.long
 def test_several_seeds_side_by_side_say_the_mean_of_what_each_says(base, tmp_path):
     rows = examples(24)
     plan = replace(PLAN, members=2, combine="scores", span_layer="crf", span_features="dictionary", epochs=1)

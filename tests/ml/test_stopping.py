@@ -68,6 +68,7 @@ def test_the_blind_slice_says_what_more_decisions_would_bring() -> None:
     assert not LittleLeft(little=many.next.high - 0.01)(Look(900, scores(0, 0.9), OPEN, many))
 
 
+@pytest.mark.long
 def test_it_fires_where_nothing_is_left_to_learn_and_not_where_each_product_brings_something_new() -> None:
     """Whole pools: four kinds of products and their tags; a hundred and twenty kinds, of each a handful."""
     fired, level = {}, {}
@@ -94,6 +95,7 @@ def test_what_the_later_half_brought_is_measured_on_families_that_neither_head_h
     assert trap > 3 * max(more, 1.0), (more, trap)
 
 
+@pytest.mark.long
 def test_a_replay_says_when_each_rule_would_have_stopped_and_what_that_costs() -> None:
     whole = problem(each=60)
     curve = replay(whole, DefaultPolicy(), seed=0, budget=150, rules={**rules(), "at once": lambda look: True})

@@ -18,7 +18,7 @@ from tests.faults.conftest import Worker, ended
 from tests.stories.conftest import Shop, open_shop, picture_of, picture_zip, rows, table
 from tests.stories.reader import Page, Reader
 
-pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 def sent(

@@ -22,7 +22,7 @@ from tests.stories.reader import Page, Reader
 from tests.stories.test_keypress_to_queue import serving, settled
 
 pytest.importorskip("torch")
-pytestmark = [pytest.mark.worker, pytest.mark.torch, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.torch, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

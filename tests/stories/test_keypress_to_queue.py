@@ -17,7 +17,7 @@ from tests.faults.conftest import Worker, ended, lose_every_message, until
 from tests.stories.conftest import Shop, open_shop, stock
 from tests.stories.reader import Page, Reader
 
-pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True), pytest.mark.long]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.faults.conftest import Worker, ended, until
 from tests.stories.conftest import PICTURED, PRODUCTS, Shop, open_shop, picture_zip, rows, table
 from tests.stories.reader import Program
 
-pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.worker, pytest.mark.django_db(transaction=True), pytest.mark.long]
 Key = tuple[str, str, str]
 
 

@@ -28,6 +28,7 @@ def house(home: Path, *words: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
+@pytest.mark.long
 def test_a_catalogue_comes_back(tmp_path: Path) -> None:
     home, file = tmp_path / "home", tmp_path / "copy.sqlite3"
     assert house(home, "migrate", "-v0").returncode == 0
@@ -107,6 +108,7 @@ def test_what_is_no_backup_replaces_nothing(tmp_path: Path) -> None:
     assert home.read_bytes() == before and not list(tmp_path.glob("*before*"))
 
 
+@pytest.mark.long
 def test_not_while_somebody_writes(tmp_path: Path) -> None:
     home, copy = tmp_path / "db", tmp_path / "copy"
     busy = ours(home)

@@ -33,6 +33,7 @@ def clients_in(source: str) -> set[str]:
     return found
 
 
+@pytest.mark.long
 def test_no_other_module_imports_an_http_client() -> None:
     found = {}
     for folder in ("annotations", "ml", "tagstudio"):
@@ -173,6 +174,7 @@ def test_a_local_host_wants_its_port_named(allowed: Server) -> None:
         checked(f"http://localhost:{allowed.port}/")
 
 
+@pytest.mark.long
 def test_too_large_too_slow_and_cut_off(allowed: Server) -> None:
     url = f"http://{allowed.host}/"
     allowed.answer = lambda body: (200, {}, b"x" * 300_000)

@@ -39,6 +39,7 @@ def test_production_does_not_start_without_a_secret_of_its_own(tmp_path, secret)
     assert "SECRET_KEY must be set" in tried.stderr
 
 
+@pytest.mark.long
 def test_the_control_with_one_it_starts_and_the_deploy_check_is_clean(tmp_path):
     secret = "a9X" + "kq7Zr2Lw8Pn4Vt6Yb3Hd5Jf1Gs0Mc" * 2
     tried = manage(
@@ -48,6 +49,7 @@ def test_the_control_with_one_it_starts_and_the_deploy_check_is_clean(tmp_path):
     assert tried.returncode == 0, tried.stderr
 
 
+@pytest.mark.long
 def test_a_development_secret_is_made_once_per_home_and_kept_to_its_owner(tmp_path):
     homes = [tmp_path / "one", tmp_path / "two"]
     for home in homes:

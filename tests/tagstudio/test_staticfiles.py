@@ -28,6 +28,7 @@ def test_before_collecting_plain_names(root: Path) -> None:
     assert Storage().url("annotations/css/look.css") == "/static/annotations/css/look.css"
 
 
+@pytest.mark.long
 def test_collected_modules_import_each_other_by_their_hashed_names(root: Path) -> None:
     call_command("collectstatic", verbosity=0, interactive=False)
     storage = Storage()

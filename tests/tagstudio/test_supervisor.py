@@ -79,6 +79,7 @@ def test_ctrl_c_stops_all_and_their_children(tmp_path: Path) -> None:
     assert running.lines[-1].endswith("all stopped")
 
 
+@pytest.mark.long
 def test_whoever_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     running = Running(tmp_path, mule=STUBBORN)
     until(lambda: running.say("│ up"))

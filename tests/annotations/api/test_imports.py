@@ -31,6 +31,7 @@ def work_off(answer: Any) -> Job:
     return run_now(Job.objects.get(pk=answer.json()["job"]["id"]))
 
 
+@pytest.mark.long
 def test_a_file_is_sent_mapped_tried_and_taken_in(world: World, lead: Program) -> None:
     answer = send(lead)
     assert answer.status_code == 201, answer.content

@@ -17,6 +17,7 @@ CHINESE = "商品编号,商品名称,颜色\n" + "".join(f"{n},纯棉短袖衬�
 FRENCH = "id,title,couleur\n" + "".join(f"{n},Chaussures d’été à lacets « légères »,Écru\n" for n in range(30))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("text", "codec", "told"),
     [

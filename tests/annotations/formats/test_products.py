@@ -135,6 +135,7 @@ def test_a_long_json_list_that_breaks_off_gives_what_came_before() -> None:
     assert [p.code for p in problems] == ["broken-json-rest"]
 
 
+@pytest.mark.long
 def test_gzip_is_seen_through_and_a_cut_one_gives_what_came_before() -> None:
     lines = "\n".join(f"{n},title {n * 7919 % 100003}" for n in range(60_000))
     whole = gzip.compress(f"id,title\n{lines}\n".encode())

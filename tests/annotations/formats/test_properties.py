@@ -57,6 +57,7 @@ def written(name: str, rows: list[ExportRow]) -> bytes:
     return out.getvalue()
 
 
+@pytest.mark.long
 @settings(max_examples=80, deadline=None)
 @given(export_rows())
 def test_jsonl_round_trip_is_exact(rows: list[ExportRow]) -> None:

@@ -49,6 +49,7 @@ def test_refusals_of_the_child_are_its_readers_and_accidents_are_told() -> None:
     assert refused.value.code == "sandbox-died"
 
 
+@pytest.mark.long
 def test_nobody_is_left_when_the_reader_loses_interest() -> None:
     items = stream_limited(hostile.fork_and_wait, seconds=30)
     child = psutil.Process(next(items))
@@ -85,6 +86,7 @@ def test_a_small_json_object_takes_little_memory(tmp_path: Path) -> None:
     assert (seen["kind"], [row["title"] for row in seen["rows"]]) == ("json", ["Shoe"])
 
 
+@pytest.mark.long
 def test_a_zip_bomb_beside_good_pictures_costs_one_problem(tmp_path: Path, jpeg: bytes) -> None:
     archive, out = tmp_path / "p.zip", tmp_path / "out"
     out.mkdir()

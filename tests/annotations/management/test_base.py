@@ -69,6 +69,7 @@ def test_refusals_change_nothing():
     assert (Catalogue.objects.count(), User.objects.count(), ApiToken.objects.count()) == (1, 0, 0)
 
 
+@pytest.mark.long
 def test_exit_codes_of_a_real_process(tmp_path):
     def manage(*args):
         return subprocess.run(

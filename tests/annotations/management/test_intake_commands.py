@@ -113,6 +113,7 @@ def test_a_tag_list_or_the_attributes_but_not_both(catalogue: Catalogue, tmp_pat
     assert answer["facets"] == Facet.objects.count() == len(sample.taxonomy()["facets"])
 
 
+@pytest.mark.long
 def test_the_sample_comes_in_by_the_same_verbs(
     db: None, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
