@@ -17,6 +17,7 @@ from django.apps import apps
 from django.core.signals import request_finished, request_started
 from django.db import connection, transaction
 from django.test import TransactionTestCase
+from django.test.client import ClientHandler
 
 from annotations.queries import offers, safety
 
@@ -70,7 +71,8 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 
 
 class Served:
-    """Requests under way in this process: a page that is closed may have asked for something that is still being made."""
+    """Requests under way at this process's server: a page that is closed may have asked for something that is still being
+    made. Not those of a test's own client, which ends no stream that the test does not read."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -78,11 +80,15 @@ class Served:
         request_started.connect(self._begun)
         request_finished.connect(self._ended)
 
-    def _begun(self, **_: Any) -> None:
+    def _begun(self, sender: type, **_: Any) -> None:
+        if sender is ClientHandler:
+            return
         with self.nobody:
             self.count += 1
 
-    def _ended(self, **_: Any) -> None:
+    def _ended(self, sender: type, **_: Any) -> None:
+        if sender is ClientHandler:
+            return
         with self.nobody:
             self.count = max(0, self.count - 1)  # a response may be closed twice
             self.nobody.notify_all()

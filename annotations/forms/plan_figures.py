@@ -24,6 +24,7 @@ FILE = Path(__file__).with_name("plan_figures.json")
 DATA: dict[str, str | Promise] = {
     "yanxuan_zh, 110 decided": gettext_lazy("Chinese household goods, 110 decided"),
     "yanxuan_zh, 8 a tag": gettext_lazy("Chinese household goods, 8 examples a tag"),
+    "magento_luma_en, 8 a tag": gettext_lazy("English fashion, 8 examples a tag"),
     "magento_luma_en, 90 decided": gettext_lazy("English fashion, 90 decided"),
     "magento_luma_en, 150 decided": gettext_lazy("English fashion, 150 decided"),
     "magento_luma_en: color": gettext_lazy("English fashion, colours alone"),
@@ -47,6 +48,7 @@ AGAINST: dict[str, str | Promise] = {
     "greedy": gettext_lazy("against the likeliest word each time"),
     "teacher": gettext_lazy("against the teacher"),
     "concatenation": gettext_lazy("against side by side"),
+    "CRF and dictionary": gettext_lazy("against whole sequences and the dictionary alone"),
     "100 % read again": gettext_lazy("against reading all of them again"),
 }
 """What the option is compared with; nothing is said of the plan without it."""
@@ -56,7 +58,7 @@ MORE: dict[str, str | Promise] = {
     "taught": gettext_lazy("taught by a teacher"),
     "not taught": gettext_lazy("without a teacher"),
     "weights": gettext_lazy("the mean of their weights"),
-    "rate 0.01": gettext_lazy("at a rate of 0.01"),
+    "scores": gettext_lazy("the mean of their scores"),
     "rates 0.1 and 1": gettext_lazy("at rates of 0.1 and 1"),
     "heads and neurons": gettext_lazy("heads and neurons alike"),
 }

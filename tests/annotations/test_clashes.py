@@ -23,7 +23,7 @@ from tests.annotations.conftest import World
 pytest.importorskip("torch")
 from tests.ml.test_sides import draw, train
 
-pytestmark = [pytest.mark.torch, pytest.mark.django_db(transaction=True), pytest.mark.anywhere]
+pytestmark = [pytest.mark.torch, pytest.mark.django_db(transaction=True), pytest.mark.anywhere, pytest.mark.long]
 
 
 @pytest.fixture(scope="module")

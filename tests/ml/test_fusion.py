@@ -25,7 +25,7 @@ from ml.training.job import Job, Unwatched
 from tests.ml import tiny
 from tests.ml.test_vision import checkpoint
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.long]
 BROKEN = ("p0", "p6", "p12")
 SHOWN = {"black": (10, 10, 10), "blue": (20, 30, 220), "white": (250, 250, 250)}
 
@@ -167,7 +167,6 @@ def test_the_bundle_is_served_without_torch_and_cached_by_picture(trained, tmp_p
     assert np.allclose(again.scores(products), instant.scores(products), atol=1e-4)
 
 
-@pytest.mark.long
 def test_pictures_alone_with_a_local_checkpoint(tmp_path):
     checkpoint(tmp_path / "vit", "vit")
     folder = job(

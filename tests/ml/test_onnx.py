@@ -20,7 +20,7 @@ def folder(tmp_path_factory):
     return packaged.export(tmp_path_factory.mktemp("encoders"))
 
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.long]
 
 
 def test_the_export_is_done_once_and_means_what_it_should(folder):
@@ -58,7 +58,6 @@ def test_a_copy_is_the_same_encoder(folder, tmp_path):
     assert encoder.embed([]).shape == (0, 384)
 
 
-@pytest.mark.long
 def test_serving_imports_neither_torch_nor_transformers(folder):
     code = (
         "import sys; from pathlib import Path; from ml.encoders import packaged; from ml.serving.predictor import Predictor;"

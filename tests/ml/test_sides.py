@@ -23,7 +23,7 @@ from ml.serving import sides
 from ml.serving.full import FullModel
 from ml.training.job import Job
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.long]
 SHOWN = {"black": (10, 10, 10), "red": (210, 20, 30), "white": (250, 250, 250)}
 MATERIALS = ("cotton", "wool", "leather")
 SCHEMA = Schema(

@@ -28,7 +28,7 @@ from ml.text import render
 from ml.training.checkpoints import Checkpoints
 from tests.ml import tiny
 
-pytestmark = pytest.mark.torch
+pytestmark = [pytest.mark.torch, pytest.mark.long]
 ROOT = Path(__file__).resolve().parents[2]
 ENV = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
 
@@ -127,7 +127,6 @@ def test_run_again_it_is_done_at_once(trained, capfd):
     assert code == 0 and again[-1] == events[-1] and (folder / "report.json").stat().st_mtime_ns == before
 
 
-@pytest.mark.long
 def test_served_without_torch_as_torch_has_it(trained):
     """Scores of a process that cannot import torch against those computed from the bundle's torch weights."""
     folder, _ = trained
@@ -188,7 +187,6 @@ def test_evaluate_leaves_out_what_was_seen_and_compares(trained, tmp_path, capfd
     assert report["comparison"]["flips"] == [] and report["comparison"]["overall"]["f1_gain"]["high"] == 0
 
 
-@pytest.mark.long
 def test_a_bundle_trains_on(trained, tmp_path, capfd):
     """From the bundle of a run, in a folder whose second plan is refused."""
     base = str(trained[0] / "bundle" / "torch")
@@ -199,7 +197,6 @@ def test_a_bundle_trains_on(trained, tmp_path, capfd):
     assert code == 1 and "another plan" in events[-1]["reason"]
 
 
-@pytest.mark.long
 def test_an_encoder_from_the_catalogue_alone(tmp_path, capfd):
     """Tokenizer and weights from its own texts, the undecided ones too; killed and resumed, the tokenizer stays."""
     folder = tiny.job(
@@ -227,7 +224,6 @@ def test_a_changed_bundle_is_refused(trained, tmp_path):
         FullModel.load(copy)
 
 
-@pytest.mark.long
 def test_killed_and_resumed_has_the_undisturbed_curve(base, tmp_path, capfd):
     plan = {"epochs": 60, "checkpoint_every_s": 0.2}
     whole = tiny.job(tmp_path / "whole", str(base), **plan)
@@ -258,7 +254,6 @@ def torch_weights(folder):
     return load_file(folder / "bundle/torch/model.safetensors")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("how", ["SIGTERM", "cancel"])
 def test_stopped_at_the_next_step_with_a_checkpoint(base, tmp_path, how, capfd):
     folder = tiny.job(tmp_path / "job", str(base), epochs=4000, checkpoint_every_s=3600.0)
@@ -277,7 +272,6 @@ def test_stopped_at_the_next_step_with_a_checkpoint(base, tmp_path, how, capfd):
         assert code == 143 and [e["event"] for e in events] == ["stopped"]
 
 
-@pytest.mark.long
 def test_dies_with_its_parent(base, tmp_path):
     """Its output goes to a file, so that no broken pipe tells it. The control is one that was told to live on."""
     folders = [tiny.job(tmp_path / name, str(base), epochs=10_000) for name in ("bound", "detached")]
